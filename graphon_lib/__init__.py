@@ -1,0 +1,1 @@
+"""Pruning masks, their graphons, and the Graphon NTK."""

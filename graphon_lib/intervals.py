@@ -1,0 +1,121 @@
+"""Statistics with their uncertainty: rates of convergence, rank correlations, separation of groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % confidence interval; prints as ``0.49 (0.44 to 0.53)``."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def fitted_rate(sizes: ArrayLike, errors: ArrayLike) -> Interval:
+    """The exponent a of errors ~ sizes^-a, by least squares of logarithms, with Student's interval for the slope.
+
+    Parameters
+    ----------
+    sizes, errors : (n,) arrays of positive numbers
+        One entry a trial; at least two different sizes and three entries.
+
+    Raises
+    ------
+    ValueError
+        If there are too few entries, or one is not positive and finite.
+    """
+    x, y = np.asarray(sizes, dtype=np.float64), np.asarray(errors, dtype=np.float64)
+    if x.shape != y.shape or x.size < 3 or np.unique(x).size < 2:
+        raise ValueError(
+            f"sizes and errors have shapes {x.shape} and {y.shape} with {np.unique(x).size} different sizes, but "
+            "a rate needs equally many of both, at least 3, of at least 2 different sizes"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
+        raise ValueError(
+            "sizes and errors must be positive and finite to be fitted by a power; drop entries that are not"
+        )
+    fit = stats.linregress(np.log(x), np.log(y))
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 2) * fit.stderr
+    return Interval(float(-fit.slope), float(-fit.slope - half), float(-fit.slope + half))
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
+    """Spearman's rank correlation in [-1, 1], with a percentile interval from 999 bootstrap samples of the pairs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five pairs, or the two differ in length.
+    """
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if a.shape != b.shape or a.ndim != 1 or a.size < 5:
+        raise ValueError(
+            f"x and y have shapes {a.shape} and {b.shape}, but must hold the same number, at least 5, of values"
+        )
+
+    def correlation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+        # A resample that repeats one value has no ranks to correlate: count it as no correlation.
+        ranks_p, ranks_q = stats.rankdata(p), stats.rankdata(q)
+        spread = np.std(ranks_p) * np.std(ranks_q)
+        return float(np.mean((ranks_p - ranks_p.mean()) * (ranks_q - ranks_q.mean())) / spread) if spread > 0 else 0.0
+
+    interval: Any = stats.bootstrap(
+        (a, b), correlation, paired=True, vectorized=False, n_resamples=999, confidence_level=CONFIDENCE,
+        method="percentile", rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return Interval(correlation(a, b), float(interval.low), float(interval.high))
+
+
+def separation(
+    distances: NDArray[np.float64], first: ArrayLike, second: ArrayLike, *, seed: int = 0
+) -> tuple[float, float]:
+    """How far two groups lie apart beyond their own spread, and whether chance could do it.
+
+    Parameters
+    ----------
+    distances : (n, n) array
+        Between all members.
+    first, second : index arrays
+        The members of the two groups, at least two each.
+
+    Returns
+    -------
+    ratio : float
+        Mean distance between the groups over mean distance within them.
+    p_value : float
+        Of a permutation test of their difference: exact where there are at most 9999 ways to form the groups.
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two members.
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    if min(a.size, b.size) < 2:
+        raise ValueError(
+            f"the groups have {a.size} and {b.size} members, but distances within them need at least 2 each"
+        )
+
+    def within(group: NDArray[np.int64]) -> float:
+        return float(distances[np.ix_(group, group)].sum() / (group.size * (group.size - 1)))
+
+    def excess(p: NDArray[np.int64], q: NDArray[np.int64]) -> float:
+        return float(distances[np.ix_(p, q)].mean()) - (within(p) + within(q)) / 2
+
+    test = stats.permutation_test(
+        (a, b), excess, vectorized=False, n_resamples=9999, alternative="greater", rng=np.random.default_rng(seed)
+    )
+    return float(distances[np.ix_(a, b)].mean() / ((within(a) + within(b)) / 2)), float(test.pvalue)

@@ -1,0 +1,14 @@
+"""Grids of trials: one seed of one configuration a row, in tidy tables that the figures draw.
+
+A trial's weights, pruning batch and mini-batches come from its own seed, which depends on the sweep's seed, the width
+and the trial's number only: methods and densities are compared on the same networks, widths on independent ones.
+"""
+
+from graphon_lib.sweeps.grid import trial_seed as trial_seed
+from graphon_lib.sweeps.kernels import METRICS as METRICS
+from graphon_lib.sweeps.kernels import kernel_sweep as kernel_sweep
+from graphon_lib.sweeps.kernels import spectrum_sweep as spectrum_sweep
+from graphon_lib.sweeps.masks import mask_sweep as mask_sweep
+from graphon_lib.sweeps.masks import path_density_sweep as path_density_sweep
+from graphon_lib.sweeps.masks import recovery_sweep as recovery_sweep
+from graphon_lib.sweeps.training import training_sweep as training_sweep

@@ -1,0 +1,160 @@
+"""Training a masked network for its first steps: the loss curves by which the paper compares methods (Fig. 2)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from graphon_lib.data import Dataset
+from graphon_lib.networks import check_masks, prunable_layers
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    # Fused: one pass over the weights an update, the same numbers, and nearly half the time of a training step.
+    "adam": partial(torch.optim.Adam, fused=True),
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LossCurve:
+    """What training gave.
+
+    Attributes
+    ----------
+    losses : float64 array (steps,)
+        Cross-entropy of each mini-batch before the update made with it.
+    model : nn.Module
+        The trained copy; its pruned weights are exactly zero.
+    """
+
+    losses: np.ndarray
+    model: nn.Module
+
+    def mean(self) -> float:
+        """Mean loss over the steps, the area under the curve: lower means faster early training."""
+        return float(self.losses.mean())
+
+
+def train(
+    model: nn.Module,
+    masks: Mapping[str, torch.Tensor] | None,
+    dataset: Dataset,
+    *,
+    steps: int = 200,
+    batch_size: int = 128,
+    optimizer: str = "adam",
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+) -> LossCurve:
+    """Train a copy of a masked network on cross-entropy; the model itself stays as it was.
+
+    The defaults are the paper's (Fig. 2 and 11): Adam with learning rate 1e-3, the first 200 steps.
+
+    Parameters
+    ----------
+    model : nn.Module
+        From (N, d) inputs to (N, classes) outputs, with ``nn.Linear`` layers.
+    masks : dict from parameter name to mask, or None
+        Pruned weights start at zero and stay there. None trains the dense network.
+    dataset : Dataset
+        Mini-batches are drawn without replacement and reshuffled each epoch; the images left over at the end of an
+        epoch, too few for a batch, wait for the next one.
+    steps : int
+        Number of updates, at least 1.
+    batch_size : int
+        Images in a mini-batch, from 1 to ``len(dataset)``.
+    optimizer : {"adam", "sgd"}
+        Of torch.optim, without weight decay and momentum.
+    learning_rate : float
+        Positive.
+    seed : int
+        Order of the images, and dropout if the model has any. The global generator is left as found.
+
+    Returns
+    -------
+    LossCurve
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, masks are not the model's, or the dataset does not fit the model.
+    FloatingPointError
+        If the loss stops being finite.
+    """
+    for name, count in (("steps", steps), ("batch_size", batch_size)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name} is {count!r}, but must be a whole number of at least 1")
+    if batch_size > len(dataset):
+        raise ValueError(
+            f"batch_size is {batch_size}, but dataset has {len(dataset)} images; pass a smaller batch or more images"
+        )
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer is {optimizer!r}, but must be one of {sorted(OPTIMIZERS)}")
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"learning_rate is {learning_rate!r}, but must be positive and finite")
+    checked = check_masks(model, masks)
+    trained = copy.deepcopy(model)
+    layers = prunable_layers(trained)
+    pruned = {name: ~mask for name, mask in checked.items() if not mask.all()}
+    _check_fit(trained, dataset)
+    # Weights are masked once and their gradients at every step, which keeps them at zero under both optimisers: no
+    # product of weights and masks in each forward pass.
+    with torch.no_grad():
+        for name, removed in pruned.items():
+            layers[name].weight.masked_fill_(removed, 0.0)
+    first = layers[next(iter(layers))].weight
+    inputs = dataset.inputs.to(device=first.device, dtype=first.dtype)
+    labels = dataset.labels.to(first.device)
+    updater = OPTIMIZERS[optimizer](trained.parameters(), lr=learning_rate)
+    losses = np.empty(steps)
+    progress = tqdm(range(steps), desc="training", unit="step", disable=None, delay=2, leave=False)
+    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+        torch.default_generator.manual_seed(seed)
+        for step, batch in zip(progress, _batches(len(dataset), batch_size, seed), strict=False):
+            loss = nn.functional.cross_entropy(trained(inputs[batch]), labels[batch])
+            losses[step] = loss.item()
+            if not math.isfinite(losses[step]):
+                raise FloatingPointError(
+                    f"the loss at step {step} is {losses[step]}: training with learning_rate={learning_rate} diverged; "
+                    "pass a smaller one"
+                )
+            updater.zero_grad()
+            torch.autograd.backward(loss)
+            for name, removed in pruned.items():
+                gradient = layers[name].weight.grad
+                if gradient is not None:  # None where the caller froze the layer
+                    gradient.masked_fill_(removed, 0.0)
+            updater.step()
+    return LossCurve(losses, trained)
+
+
+def _batches(images: int, batch_size: int, seed: int) -> Iterator[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        order = torch.randperm(images, generator=generator)
+        for start in range(0, images - images % batch_size, batch_size):
+            yield order[start : start + batch_size]
+
+
+def _check_fit(model: nn.Module, dataset: Dataset) -> None:
+    layers = list(prunable_layers(model).values())
+    coordinates, classes = layers[0].in_features, layers[-1].out_features
+    if dataset.inputs.shape[1] != coordinates:
+        raise ValueError(
+            f"dataset has inputs of {dataset.inputs.shape[1]} coordinates, but model takes {coordinates}; "
+            "build the model with as many inputs"
+        )
+    largest = int(dataset.labels.max())
+    if largest >= classes:
+        raise ValueError(
+            f"dataset has the label {largest}, but model has {classes} outputs, for labels 0 to {classes - 1}; "
+            "build the model with more outputs"
+        )

@@ -1,0 +1,269 @@
+"""The built site as a reader meets it: every page in Chromium, in light and dark, on a phone, and from disk."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, TimeoutError, sync_playwright
+
+BOOK = Path(__file__).parents[1] / "book"
+SITE = BOOK / "_build" / "html"
+PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html") if "_static" not in page.parts)
+CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Raw formulas and typeset ones; what a figure has drawn; how far the page reaches beyond the screen.
+MEASURE = """() => ({
+  theme: document.documentElement.dataset.theme,
+  formulas: document.querySelectorAll(".math").length,
+  typeset: document.querySelectorAll(".math mjx-container").length,
+  failed: [...document.querySelectorAll("mjx-merror, [data-mjx-error]")].map(node => node.outerHTML),
+  raw: [...document.querySelectorAll(".math")].map(node => node.innerText).filter(text => /\\\\[([]/.test(text)),
+  figures: [...document.querySelectorAll(".plotly-figure")].map(box => ({
+    label: box.getAttribute("aria-label"),
+    traces: box.querySelector(".js-plotly-plot")?._fullData.filter(trace => trace.visible).length || 0,
+    marks: box.querySelectorAll(".main-svg .trace path, .main-svg image, .hm image, .point, canvas").length,
+  })),
+  unnamed: [...document.querySelectorAll(".bd-article img:not([alt])")].map(image => image.src),
+  overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+})"""
+# The theme is there, formulas are typeset, figures are drawn.
+SETTLED = """theme => document.documentElement.dataset.theme === theme
+  && (!window.MathJax?.startup || document.documentElement.dataset.mathDone)
+  && [...document.querySelectorAll(".plotly-figure")].every(box => box.querySelector(".js-plotly-plot .main-svg"))"""
+
+
+def unavailable(sentence: str) -> None:
+    """Skip, or fail where the site must be tested."""
+    if os.environ.get("REQUIRE_SITE") == "1":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+@dataclass
+class Visit:
+    """What went wrong while a page was open, and what it shows in each theme once it has settled."""
+
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    shows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def problems(self) -> list[str]:
+        """Every complaint, in words; empty for a page that is as it should be."""
+        found = [f"asks another host for {url}" for url in self.foreign]
+        found += [f"gets {failure}" for failure in self.failed]
+        found += [f"logs the error {error}" for error in self.errors]
+        return found + [f"{theme}: {problem}" for theme in self.shows for problem in self.problems_in(theme)]
+
+    def problems_in(self, theme: str) -> list[str]:
+        """What is wrong with the page as one theme shows it."""
+        shows = self.shows[theme]
+        found = [] if shows["theme"] == theme else [f"is in the {shows['theme']} theme"]
+        found += [f"has a formula in error: {node}" for node in shows["failed"]]
+        found += [f"shows a formula as its source: {text}" for text in shows["raw"]]
+        if shows["formulas"] != shows["typeset"]:
+            found.append(f"has {shows['formulas']} formulas but {shows['typeset']} typeset")
+        for figure in shows["figures"]:
+            if not (figure["traces"] and figure["marks"]):
+                found.append(f"has a Plotly figure without marks: {figure['label']}")
+        found += [f"has an image without a text alternative: {image}" for image in shows["unnamed"]]
+        if shows["overflow"] > 0:
+            found.append(f"is {shows['overflow']} px wider than the screen")
+        return found
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address of the built site on a local port."""
+    if not PAGES:
+        unavailable("there is no site in book/_build/html; build it with `make book`")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """An installed Chromium: a persistent context with a new profile."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        unavailable("there is no Chromium; get one with `apt-get install chromium`, or set CHROMIUM to its path")
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=executable, args=CHROMIUM_FLAGS
+        )
+        context.add_init_script(
+            """addEventListener("load", () => window.MathJax?.startup?.promise.then(
+                () => { document.documentElement.dataset.mathDone = "yes"; }))"""
+        )
+        yield context
+        context.close()
+
+
+def visit(browser: BrowserContext, address: str) -> Visit:
+    """Open a page on a phone in light, let it settle, switch to dark, and report."""
+    report = Visit()
+    page = browser.new_page()
+    local = address.split("/")[2]
+    page.on("request", lambda r: report.foreign.append(r.url) if foreign(r.url, local) else None)
+    page.on("response", lambda r: report.failed.append(f"status {r.status} for {r.url}") if r.status >= 400 else None)
+    page.on("requestfailed", lambda r: report.failed.append(f"{r.failure} for {r.url}"))
+    page.on("console", lambda message: report.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: report.errors.append(str(error)))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="light")
+    page.goto(address)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        # What does not settle in this time is found wanting by what is measured next.
+        with contextlib.suppress(TimeoutError):
+            page.wait_for_function(SETTLED, arg=theme, timeout=8000)
+        report.shows[theme] = page.evaluate(MEASURE)
+    page.close()
+    return report
+
+
+def foreign(url: str, local: str) -> bool:
+    """Whether a request leaves the site: it is neither to its own host and port, nor to no host at all."""
+    return not url.startswith(("data:", "blob:", "file:")) and url.split("/")[2] != local
+
+
+@pytest.mark.parametrize("name", PAGES or ["no page"])
+def test_page_is_whole(site: str, browser: BrowserContext, name: str) -> None:
+    assert visit(browser, f"{site}/{name}").problems() == []
+
+
+def test_favicon_is_there(site: str, browser: BrowserContext) -> None:
+    # A browser without a window asks for no icon, so the link is followed here.
+    page = browser.new_page()
+    page.goto(f"{site}/{PAGES[0]}")
+    address = page.locator("link[rel*=icon]").first.evaluate("link => link.href")
+    response = page.request.get(address)
+    page.close()
+    assert response.ok, f"{address} has status {response.status}"
+
+
+def test_chapter_opens_from_disk(site: str, browser: BrowserContext) -> None:
+    report = visit(browser, (SITE / "chapters" / "03_graphon_ntk.html").as_uri())
+    assert report.problems() == []
+    assert report.shows["light"]["formulas"] > 0
+
+
+def test_theme_switch_reaches_page_and_figures(site: str, browser: BrowserContext) -> None:
+    name = next((name for name in CHAPTERS if "plotly-figure" in (SITE / name).read_text(encoding="utf8")), None)
+    if name is None:
+        pytest.skip("no chapter of this site has a Plotly figure")
+    page = browser.new_page()
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{site}/{name}")
+    page.wait_for_function(SETTLED, arg="light")
+    colour = "() => document.querySelector('.js-plotly-plot')._fullLayout.font.color"
+    light = page.evaluate(colour)
+    while page.evaluate("() => document.documentElement.dataset.theme") != "dark":
+        page.locator(".theme-switch-button:visible").first.click()
+    page.wait_for_function(f"light => ({colour})() !== light", arg=light, timeout=5000)
+    page.evaluate("() => localStorage.clear()")
+    page.close()
+
+
+def test_search_finds_a_chapter(site: str, browser: BrowserContext) -> None:
+    page = browser.new_page()
+    page.goto(f"{site}/search.html?q=convergence")
+    page.wait_for_selector("ul.search li a", timeout=10_000)
+    links = page.locator("ul.search li a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    page.close()
+    assert any("chapters/01_mask_convergence.html" in link for link in links), links
+
+
+@pytest.mark.parametrize("name", CHAPTERS or ["no chapter"])
+def test_hidden_code_opens(site: str, browser: BrowserContext, name: str) -> None:
+    page = browser.new_page()
+    page.route("**/plotly/**", lambda route: route.abort())  # code opens without figures, and sooner
+    page.goto(f"{site}/{name}")
+    hidden = page.locator("details.hide").first
+    code = hidden.locator("pre").first
+    assert not code.is_visible()
+    hidden.locator("summary").click()
+    assert code.is_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("name", CHAPTERS or ["no chapter"])
+def test_executed_notebook_can_be_downloaded(site: str, name: str) -> None:
+    links = re.findall(r'href="([^"]*\.ipynb)"[^>]*download', (SITE / name).read_text(encoding="utf8"))
+    assert len(links) == 1, links
+    with urllib.request.urlopen(urllib.parse.urljoin(f"{site}/{name}", links[0])) as response:
+        cells = [cell for cell in json.load(response)["cells"] if cell["cell_type"] == "code"]
+    assert any(cell["outputs"] for cell in cells)
+
+
+def test_ledger_lists_each_recorded_claim(site: str, browser: BrowserContext) -> None:
+    from graphon_lib.claims import read_ledger
+
+    recorded = read_ledger(sorted((BOOK / "chapters").glob("*.ipynb")))
+    page = browser.new_page()
+    page.goto(f"{site}/claims.html")
+    shown = page.locator("ul.claims .claim-head").all_inner_texts()
+    links = page.locator("ul.claims .claim-source a").evaluate_all("links => links.map(link => link.href)")
+    page.close()
+    assert [text.split() for text in shown] == [[row["claim"], *row["verdict"].split()] for row in recorded]
+    assert [link.split("/")[-1] for link in links] == [f"{row['notebook']}.html" for row in recorded]
+
+
+def test_ledger_without_a_verdict_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "conf.py").write_text('extensions = ["companion_site"]\n', encoding="utf8")
+    (tmp_path / "index.rst").write_text("Ledger\n======\n\n.. claims::\n", encoding="utf8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "dummy", str(tmp_path), str(tmp_path / "out")]
+    build = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert build.returncode != 0
+    assert "found no verdict in the 0 notebooks of chapters/" in build.stderr
+    assert "execute the notebooks with `make book`" in build.stderr
+
+
+def test_plotly_figure_fits_any_screen_and_theme() -> None:
+    from companion_site.plotly_figures import figure_html
+
+    layout = {"title": {"text": "Rate <b>n</b>"}, "width": 900, "paper_bgcolor": "white", "height": 300}
+    written = figure_html({"data": [{"name": "</script>"}], "layout": layout})
+    assert 'role="group"' in written
+    assert 'aria-label="Rate  n "' in written
+    assert "width" not in written
+    assert "paper_bgcolor" not in written
+    assert "min-height: 300px" in written
+    assert written.count("</script>") == 1
+    assert 'aria-label="Loss &lt; 1"' in figure_html({}, "Loss < 1")
