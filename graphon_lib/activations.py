@@ -18,7 +18,7 @@ To add an activation, write one class with these three members and name it in ``
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 
 
+@runtime_checkable
 class DualActivation(Protocol):
     """The expectations of one activation function under Gaussian pre-activations.
 
@@ -82,7 +83,8 @@ class Erf:
     homogeneous = False
 
     def second_moment(self, q: Array) -> Array:
-        return (2 / np.pi) * np.arcsin(2 * q / (1 + 2 * q))
+        # arcsin(2 q / (1 + 2 q)), which loses digits in large q.
+        return (2 / np.pi) * np.arctan2(2 * q, np.sqrt(1 + 4 * q))
 
     def dual(self, q: Array, q_other: Array, gap: Array, cogap: Array) -> tuple[Array, Array]:
         apart, together = _defects(q, q_other, gap, cogap)

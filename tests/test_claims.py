@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphon_lib.claims import CLAIMS, MIME_TYPE, VERDICTS, Verdict, ledger, read_ledger, says
@@ -81,6 +81,7 @@ def test_a_ledger_shows_as_an_accessible_table():
     assert CLAIMS["C1"].where in rows[0][2].text
 
 
+@settings(deadline=None)
 @given(recorded=verdicts, split=st.integers(0, 11))
 def test_what_is_recorded_is_read_back_in_the_order_of_the_claims(tmp_path_factory, recorded, split):
     folder = tmp_path_factory.mktemp("notebooks")

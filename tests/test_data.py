@@ -64,7 +64,8 @@ def test_seed_decides_images_and_order_and_nothing_else():
     assert torch.equal(first.inputs, again.inputs)
     assert torch.equal(first.labels, again.labels)
     assert not torch.equal(first.labels, other.labels)
-    assert first.labels.tolist() != sorted(first.labels.tolist())
+    # Balanced, but not dealt out class by class: the first ten of a hundred are not one of each.
+    assert all(len(set(load_mnist(100, seed=seed).labels[:10].tolist())) < 10 for seed in range(5))
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
 
@@ -81,6 +82,7 @@ def test_writing_into_a_dataset_leaves_the_next_one_alone():
     assert torch.equal(load_mnist(20).inputs, kept)
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=6), data_=st.data())
 def test_a_class_that_is_used_up_gives_all_it_has(sizes, data_):
     labels = np.repeat(np.arange(len(sizes)), sizes)

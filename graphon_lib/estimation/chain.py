@@ -86,8 +86,7 @@ def _pair_groups(into: Array, out_of: Array, blocks: int) -> Labels:
     for group in range(outer):
         members = np.flatnonzero(labels == group)
         pairs[members] = group * inner + _quantile_groups(out_of[members], inner)
-    # A group of fewer than `inner` neurons leaves labels unused: number the used ones in order.
-    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    return pairs
 
 
 def _block_means(mask: Array, rows: Labels, columns: Labels) -> StepGraphon:

@@ -9,6 +9,9 @@ from graphon_lib.figures.masks import histogram_grid as histogram_grid
 from graphon_lib.figures.masks import path_density_bars as path_density_bars
 from graphon_lib.figures.masks import recovery_curves as recovery_curves
 from graphon_lib.figures.masks import width_slider as width_slider
+from graphon_lib.figures.style import METHOD_NAMES as METHOD_NAMES
+from graphon_lib.figures.style import percent_sparse as percent_sparse
+from graphon_lib.figures.training import METRIC_NAMES as METRIC_NAMES
 from graphon_lib.figures.training import eigenvalue_explorer as eigenvalue_explorer
 from graphon_lib.figures.training import loss_curves as loss_curves
 from graphon_lib.figures.training import metrics_by_sparsity as metrics_by_sparsity

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from graphon_lib.graphons.step import MEASURE_TOLERANCE, Array, StepGraphon, bernoulli, block_labels
+from graphon_lib.graphons.step import MEASURE_TOLERANCE, Array, StepGraphon, bernoulli, block_labels, mask_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class Chain:
                 f"widths is {list(widths)}, but this chain has {len(self.graphons)} layers: pass "
                 f"{len(self.graphons) + 1} numbers of at least 1, from inputs to outputs"
             )
-        generator = torch.Generator().manual_seed(seed)
+        generator = mask_generator(seed)
         labels = [self.input_labels(widths[0])]
         labels += [block_labels(g.row_measure, n) for g, n in zip(self.graphons, widths[1:], strict=True)]
         return [

@@ -80,8 +80,8 @@ def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif,
     graphon_or_mask : StepGraphon or 0/1 matrix
     motif : str
     unbiased : bool
-        For a mask: count distinct vertices only, which is unbiased for the graphon that it was sampled from. The plain
-        density, of homomorphisms, lets vertices coincide.
+        For a mask: count distinct vertices only, which is unbiased for the graphon if the vertices' positions in it are
+        independent and uniform. The plain density, of homomorphisms, lets vertices coincide.
 
     Raises
     ------

@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 # Measures that should agree come from counts over the same total, so anything beyond rounding is a real mismatch.
 MEASURE_TOLERANCE = 1e-9
 
+# Told apart from the streams of other modules, which hash theirs likewise: weights and masks must be independent.
+_STREAM = 0x6D61736B
+
 
 @dataclass(frozen=True, eq=False)
 class StepGraphon:
@@ -66,7 +69,7 @@ class StepGraphon:
         blocks : int or (int, int)
             Blocks along rows and columns, at least 1.
         """
-        rows, columns = (blocks, blocks) if isinstance(blocks, int) else blocks
+        rows, columns = blocks if isinstance(blocks, tuple) else (blocks, blocks)
         for count in (rows, columns):
             if count < 1:
                 raise ValueError(f"blocks is {blocks!r}, but must be at least 1 along each axis")
@@ -122,7 +125,7 @@ class StepGraphon:
             if count < 1:
                 raise ValueError(f"{name} is {count}, but a mask needs at least 1")
         r, c = block_labels(self.row_measure, rows), block_labels(self.column_measure, columns)
-        return bernoulli(self.values[np.ix_(r, c)], torch.Generator().manual_seed(seed))
+        return bernoulli(self.values[np.ix_(r, c)], mask_generator(seed))
 
 
 def block_labels(measure: Array, vertices: int) -> NDArray[np.int64]:
@@ -131,6 +134,19 @@ def block_labels(measure: Array, vertices: int) -> NDArray[np.int64]:
     labels = np.searchsorted(np.cumsum(measure), positions, side="right")
     # Rounding of the cumulative sum may leave the last position beyond it.
     return np.asarray(np.minimum(labels, np.flatnonzero(measure)[-1]), dtype=np.int64)
+
+
+def mask_generator(seed: int) -> torch.Generator:
+    """The random generator of sampled masks: never the stream from which weights of the same seed were drawn.
+
+    Raises
+    ------
+    ValueError
+        If seed is negative.
+    """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}, but must be a whole number of at least 0")
+    return torch.Generator().manual_seed(int(np.random.SeedSequence((seed, _STREAM)).generate_state(1)[0]))
 
 
 def bernoulli(chances: Array, generator: torch.Generator) -> torch.Tensor:

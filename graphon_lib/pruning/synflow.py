@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -36,7 +37,7 @@ def masks(
     row = torch.cat([state[name].flatten() for name in layers])
     scores = torch.empty_like(row)
     scores_by_layer = _views(scores, layers)
-    left = torch.arange(len(row), device=row.device)
+    left = np.arange(len(row))
     leaves = {name: weight.requires_grad_() for name, weight in _views(row, layers).items()}
     with evaluation(model):
         for step in range(1, rounds + 1):
@@ -47,11 +48,13 @@ def masks(
             for (name, leaf), gradient in zip(leaves.items(), gradients(flow, [*leaves.values()]), strict=True):
                 torch.mul(gradient, leaf.detach(), out=scores_by_layer[name])
                 check_finite("synflow", name, scores_by_layer[name])
-            chosen = largest(scores.index_select(0, left).abs_(), kept, generator)
-            row[left.masked_select(~chosen)] = 0.0
-            left = left.masked_select(chosen)
+            ranked = scores.index_select(0, torch.from_numpy(left).to(row.device)).abs_()
+            # numpy takes a bool index in half the time of torch.
+            chosen = largest(ranked, kept, generator).numpy(force=True)
+            row[torch.from_numpy(left[~chosen]).to(row.device)] = 0.0
+            left = left[chosen]
     mask = torch.zeros(len(row), dtype=torch.bool, device=row.device)
-    mask[left] = True
+    mask[torch.from_numpy(left).to(row.device)] = True
     return {name: part.clone() for name, part in _views(mask, layers).items()}
 
 

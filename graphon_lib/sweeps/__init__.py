@@ -7,6 +7,7 @@ and the trial's number only: methods and densities are compared on the same netw
 from graphon_lib.sweeps.grid import trial_seed as trial_seed
 from graphon_lib.sweeps.kernels import METRICS as METRICS
 from graphon_lib.sweeps.kernels import kernel_sweep as kernel_sweep
+from graphon_lib.sweeps.kernels import preactivation_sweep as preactivation_sweep
 from graphon_lib.sweeps.kernels import spectrum_sweep as spectrum_sweep
 from graphon_lib.sweeps.masks import mask_sweep as mask_sweep
 from graphon_lib.sweeps.masks import path_density_sweep as path_density_sweep

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from graphon_lib.data import load_mnist
@@ -14,7 +15,7 @@ from graphon_lib.empirical import empirical_ntk
 from graphon_lib.estimation import estimate_chain
 from graphon_lib.graphons import Chain, path_density
 from graphon_lib.kernels import graphon_ntk
-from graphon_lib.networks import mlp, prunable_layers
+from graphon_lib.networks import forward, mlp, prunable_layers
 from graphon_lib.spectra import alignment, spectrum
 from graphon_lib.sweeps.grid import pairs, progress, pruned_mlp, trial_seed
 
@@ -55,6 +56,38 @@ def kernel_sweep(
         bias = np.linalg.norm(np.mean(kernels, axis=0) - limit) / np.linalg.norm(limit)
         rows += [{"width": width, "trial": t, "error": e, "bias": bias} for t, e in enumerate(errors)]
     return pd.DataFrame(rows)
+
+
+def preactivation_sweep(
+    chain: Chain, inputs: Array, *, layer: int, width: int, networks: int = 20, seed: int = 0
+) -> Array:
+    """Pre-activations of one hidden layer in networks of fresh masks and weights (Proposition 1).
+
+    Parameters
+    ----------
+    inputs : (N, d) array
+    layer : int
+        From 1 to the chain's depth.
+
+    Returns
+    -------
+    (networks, width, N) array
+        Neurons in the chain's order: neuron i stands at position (i + 1/2) / width.
+    """
+    if not 1 <= layer <= chain.depth:
+        raise ValueError(f"layer is {layer}, but the chain has hidden layers 1 to {chain.depth}")
+    neurons = [inputs.shape[1], *[width] * chain.depth, 1]
+    found = []
+    for network in progress(range(networks), "pre-activations"):
+        this = trial_seed(seed, width, network)
+        model = mlp(chain.depth, width, inputs=neurons[0], outputs=1, seed=this)
+        masks = dict(zip(prunable_layers(model), chain.sample(neurons, seed=this), strict=True))
+        # Linear layers and activations alternate: the first 2 l - 1 modules end with the l-th pre-activation.
+        below = model[: 2 * layer - 1]
+        kept = {name: masks[name] for name in prunable_layers(below)}
+        with torch.no_grad():
+            found.append(forward(below, kept, torch.as_tensor(inputs, dtype=torch.float32)).T.double().numpy())
+    return np.stack(found)
 
 
 def spectrum_sweep(

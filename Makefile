@@ -1,0 +1,79 @@
+# The two commands are `make book` and `make test`; `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+NOTEBOOKS := 01_mask_convergence 02_graphon_estimation 03_graphon_ntk 04_spectra_and_training
+CHAPTERS := $(NOTEBOOKS:%=book/chapters/%.ipynb)
+SITE := book/_build/html/index.html
+LIBRARY := $(shell find graphon_lib -name '*.py')
+PAGES := $(shell find book -path book/_build -prune -o -path book/chapters -prune -o -type f -print | grep -v __pycache__)
+
+# Two processes of one thread each get more done on two cores than one of two, and do not slow down a busy machine.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= passive
+# What is imported is compiled when it is: compiling all that is installed takes longer than all else in an install.
+export PIP_NO_COMPILE = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONWARNINGS ?=
+# The kernels of this environment only, whatever else the user has installed.
+export PYTHONNOUSERSITE = 1
+
+.PHONY: help .venv book chapters test lint notebooks picture rerun clean
+.DELETE_ON_ERROR:
+
+help: ## list these commands
+	@grep -E '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 18
+
+.venv: $(INSTALLED) ## make the Python environment, from pyproject.toml under constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "== installing into .venv (2 to 3 minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one as make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "no venv module: on Debian, apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --progress-bar on --constraint constraints.txt --editable '.[book,test]'
+	@touch $@
+
+book: $(SITE) ## execute the notebooks, build the site, say where to open it
+	@echo "The book: file://$(abspath $(SITE))"
+
+chapters: $(CHAPTERS)
+
+book/chapters/%.ipynb: notebooks/%.ipynb $(LIBRARY) | $(INSTALLED)
+	@mkdir -p book/chapters
+	@echo "== executing $*"
+	@start=$$(date +%s); \
+	$(BIN)/papermill --log-level ERROR --no-progress-bar notebooks/$*.ipynb $@.part.ipynb && mv $@.part.ipynb $@ && \
+	echo "== executed $* in $$(($$(date +%s) - start)) s"
+
+# -W speaks the truth only on a clean build.
+$(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(NOTEBOOKS:%=notebooks/%.ipynb)
+	@$(MAKE) --no-print-directory -j2 chapters
+	@echo "== building the site"
+	@rm -rf book/_build
+	@$(BIN)/jupyter-book build -W -n --keep-going --quiet book
+	@test -f $@ && touch $@
+
+test: book lint ## lint, types, unit tests, notebooks, the site in Chromium
+	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env notebooks tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+rerun: $(INSTALLED) ## one notebook with other parameters: NOTEBOOK=01_mask_convergence PARAMETERS="-p widths '[100,400]' -p trials 3"
+	@case " $(NOTEBOOKS) " in *" $(NOTEBOOK) "*) ;; *) \
+	  echo "NOTEBOOK is '$(NOTEBOOK)', but must be one of: $(NOTEBOOKS)"; exit 1;; esac
+	@mkdir -p notebooks/runs
+	$(BIN)/papermill notebooks/$(NOTEBOOK).ipynb notebooks/runs/$(NOTEBOOK).ipynb $(PARAMETERS)
+	@echo "The run: notebooks/runs/$(NOTEBOOK).ipynb"
+
+notebooks: $(INSTALLED) ## after editing a notebook's .md: execute it and store its text outputs as the reference
+	$(BIN)/python -m companion_site.reference $(NOTEBOOKS:%=notebooks/%.md)
+
+picture: $(CHAPTERS) ## redraw the picture of the README and the landing page
+	$(BIN)/python -m companion_site.overview
+
+clean: ## remove what was built, but not .venv
+	rm -rf book/_build book/chapters notebooks/runs
