@@ -72,7 +72,7 @@ rerun: $(INSTALLED) ## one notebook with other parameters: NOTEBOOK=01_mask_conv
 notebooks: $(INSTALLED) ## after editing a notebook's .md: execute it and store its text outputs as the reference
 	$(BIN)/python -m companion_site.reference $(NOTEBOOKS:%=notebooks/%.md)
 
-picture: $(CHAPTERS) ## redraw the picture of the README and the landing page
+picture: $(INSTALLED) ## redraw the picture of the README and the landing page
 	$(BIN)/python -m companion_site.overview
 
 clean: ## remove what was built, but not .venv

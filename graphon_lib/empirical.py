@@ -83,6 +83,9 @@ def empirical_ntk(
             kernel += scale * deltas * (h_x @ h_y.T)
             neurons.update(layer.out_features)
             continue
+        if not mask.any():
+            neurons.update(layer.out_features)
+            continue
         # Neurons of like degree go together, so that padding their kept inputs to one length costs little.
         degrees = mask.sum(dim=1)
         order = degrees.argsort()
@@ -103,6 +106,7 @@ def empirical_ntk(
     return cast(NDArray[np.float64], kernel.cpu().numpy())
 
 
+@torch.enable_grad()
 def _signals(
     model: nn.Module,
     layers: dict[str, nn.Linear],
@@ -121,9 +125,8 @@ def _signals(
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
-        with torch.enable_grad():
-            # Tracked even where the caller has frozen all weights: gradients are taken by the layers' outputs.
-            result = forward(model, masks, inputs.detach().requires_grad_())
+        # Tracked even where the caller has frozen all weights: gradients are taken by the layers' outputs.
+        result = forward(model, masks, inputs.detach().requires_grad_())
     finally:
         for hook in hooks:
             hook.remove()

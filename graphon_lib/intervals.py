@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+Array = NDArray[np.float64]
+
 CONFIDENCE = 0.95
 
 
@@ -47,9 +49,12 @@ def fitted_rate(sizes: ArrayLike, errors: ArrayLike) -> Interval:
         raise ValueError(
             "sizes and errors must be positive and finite to be fitted by a power; drop entries that are not"
         )
-    fit = stats.linregress(np.log(x), np.log(y))
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 2) * fit.stderr
-    return Interval(float(-fit.slope), float(-fit.slope - half), float(-fit.slope + half))
+    p, q = np.log(x) - np.log(x).mean(), np.log(y) - np.log(y).mean()
+    # By hand: the standard error of scipy's linregress is NaN where all errors are equal.
+    slope = (p @ q) / (p @ p)
+    error = np.linalg.norm(q - slope * p) / np.sqrt((x.size - 2) * (p @ p))
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 2) * error
+    return Interval(float(-slope), float(-slope - half), float(-slope + half))
 
 
 def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
@@ -68,17 +73,18 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("x and y must be finite to be ranked; drop the pairs that are not")
 
-    def correlation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+    def correlation(p: Array, q: Array, axis: int = -1) -> Array:
+        ranks = [stats.rankdata(values, axis=axis) for values in (p, q)]
+        a, b = (rank - rank.mean(axis=axis, keepdims=True) for rank in ranks)
+        norms = np.sqrt((a**2).sum(axis=axis) * (b**2).sum(axis=axis))
         # A resample that repeats one value has no ranks to correlate: count it as no correlation.
-        ranks_p, ranks_q = stats.rankdata(p), stats.rankdata(q)
-        spread = np.std(ranks_p) * np.std(ranks_q)
-        return float(np.mean((ranks_p - ranks_p.mean()) * (ranks_q - ranks_q.mean())) / spread) if spread > 0 else 0.0
+        return np.asarray((a * b).sum(axis=axis) / np.where(norms > 0, norms, np.inf), dtype=np.float64)
 
     interval: Any = stats.bootstrap(
-        (a, b), correlation, paired=True, vectorized=False, n_resamples=999, confidence_level=CONFIDENCE,
+        (a, b), correlation, paired=True, vectorized=True, n_resamples=999, confidence_level=CONFIDENCE,
         method="percentile", rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
-    return Interval(correlation(a, b), float(interval.low), float(interval.high))
+    return Interval(float(correlation(a, b)), float(interval.low), float(interval.high))
 
 
 def separation(

@@ -38,15 +38,15 @@ def whole(at_least: int, at_most: int | None = None) -> Any:
     return Annotated[int, Field(ge=at_least, le=at_most, description=f"a whole number {limits}", examples=[at_least])]
 
 
-def widths(at_least: int = 1, at_most: int | None = None) -> Any:
-    """The type of lists of layer widths, each in a range and larger than the one before."""
+def widths(at_least: int = 1, at_most: int | None = None, *, count: int = 1) -> Any:
+    """The type of lists of ``count`` or more layer widths, each in a range and larger than the one before."""
     limits = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
     return Annotated[
         list[whole(at_least, at_most)],  # type: ignore[misc]
         Field(
-            min_length=1,
-            description=f"a list of one or more whole numbers {limits}, each larger than the one before",
-            examples=[[at_least]],
+            min_length=count,
+            description=f"a list of {count} or more whole numbers {limits}, each larger than the one before",
+            examples=[list(range(at_least, at_least + count))],
         ),
         AfterValidator(_increasing),
     ]

@@ -65,7 +65,7 @@ def test_protocol_is_met(name: str) -> None:
     assert ACTIVATIONS[name].homogeneous == (name == "relu")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(name=NAMES, q=VARIANCE, q_other=VARIANCE, correlation=st.floats(-1, 1))
 def test_duals_are_the_expectations_they_claim(name: str, q: float, q_other: float, correlation: float) -> None:
     phi, derivative = PHI[name]

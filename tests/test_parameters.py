@@ -100,7 +100,7 @@ def test_text_is_read_as_the_command_line_gives_it(kind, text, value):
 
 WHOLE = "a whole number of at least 1; pass for example -p it 1"
 LIST = (
-    "a list of one or more whole numbers of at least 1, each larger than the one before; pass for example -p it '[1]'"
+    "a list of 1 or more whole numbers of at least 1, each larger than the one before; pass for example -p it '[1]'"
 )
 NAMES = (
     "a list of one or more different names out of random, magnitude, snip, grasp, synflow; "
@@ -139,7 +139,7 @@ NAMES = (
         (
             widths(8, 64),
             [[7], [8, 65]],
-            "a list of one or more whole numbers from 8 to 64, each larger than the one before; "
+            "a list of 1 or more whole numbers from 8 to 64, each larger than the one before; "
             "pass for example -p it '[8]'",
         ),
     ],
@@ -243,7 +243,7 @@ def test_papermill_stops_at_the_first_cell_with_the_sentence(tmp_path):
     for sentence in (
         "parameter 'width' is unknown (did you mean 'widths'?); this notebook's parameters are widths, trials",
         "parameter 'trials' is 0, but must be a whole number of at least 1",
-        "parameter 'widths' is '[200, 100]', but must be a list of one or more whole numbers of at least 1",
+        "parameter 'widths' is '[200, 100]', but must be a list of 1 or more whole numbers of at least 1",
     ):
         assert sentence in stopped.stderr
     assert not (tmp_path / "work").exists()

@@ -53,8 +53,8 @@ def two_block_fit(graphon: StepGraphon) -> TwoBlockFit:
         (left - corner, (1 - rows) * columns),
         (density - top - left + corner, (1 - rows) * (1 - columns)),
     )
-    # Variance between the parts: sum of area * mean^2, less the overall mean's. The bound keeps rounding in a part of no
-    # area (blocks of measure zero at an end) from counting.
+    # Variance between the parts: sum of area * mean^2, less the overall mean's. The bound keeps rounding in parts
+    # of no area (blocks of measure zero at an end) from counting.
     between = sum((part**2 / np.maximum(area, 1e-12) for part, area in parts), np.zeros((R - 1, C - 1))) - density**2
     best = np.unravel_index(between.argmax(), between.shape)
     return TwoBlockFit(min(1.0, float(between[best]) / variance), int(best[0]) + 1, int(best[1]) + 1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from plotly.subplots import make_subplots
 
 from graphon_lib.figures.style import (
@@ -35,16 +37,21 @@ def histogram_grid(masks: pd.DataFrame, *, columns: str) -> Figure:
         for panel, value in zip(row, values, strict=True):
             chosen = masks[(masks["method"] == method) & (masks[columns] == value)]
             mean = np.mean(chosen["histogram"].tolist(), axis=0)
-            image = panel.imshow(mean / mean.mean(), cmap=GRAPHON_COLOURS, vmin=0, vmax=3, interpolation="nearest")
-            panel.set(xticks=[], yticks=[])
-            panel.grid(visible=False)
-            panel.spines[:].set_visible(False)
+            image = draw_histogram(panel, mean)
     for panel, value in zip(axes[0], values, strict=True):
         panel.set_title(f"n = {value}" if columns == "width" else f"{percent_sparse(value)} pruned")
     bar = figure.colorbar(image, ax=axes, extend="max", shrink=0.5, aspect=30)
     bar.set_label("density of the block / density of the mask")
     bar.outline.set_visible(False)
     return figure
+
+
+def draw_histogram(panel: Axes, histogram: np.ndarray) -> AxesImage:
+    """One histogram over its mean, on given axes; colours from 0 to 3 times the mean, the same in all figures."""
+    panel.set(xticks=[], yticks=[])
+    panel.grid(visible=False)
+    panel.spines[:].set_visible(False)
+    return panel.imshow(histogram / histogram.mean(), cmap=GRAPHON_COLOURS, vmin=0, vmax=3, interpolation="nearest")
 
 
 def width_slider(masks: pd.DataFrame) -> go.Figure:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from graphon_lib.figures.style import (
     METHOD_COLOURS,
@@ -54,6 +56,29 @@ def loss_curves(training: pd.DataFrame) -> Figure:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
+
+
+@styled
+def start_against_paths(training: pd.DataFrame) -> Figure:
+    """Mean loss over the first steps against path density, a point a network; larger markers are sparser networks."""
+    figure, axes = canvas(1, 1, 5.4, 3.4)
+    draw_start_against_paths(axes[0, 0], training)
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def draw_start_against_paths(panel: Axes, training: pd.DataFrame) -> None:
+    """What :func:`start_against_paths` shows, on given axes."""
+    for method, group in training.groupby("method", sort=False):
+        look = line_style(str(method))
+        panel.scatter(
+            group["path_density"], group["early_loss"], s=20 + 60 * (1 - group["density"]), color=look["color"],
+            marker=look["marker"], label=look["label"], edgecolors="white", linewidths=0.5,
+        )  # fmt: skip
+    panel.set(xscale="log", yscale="log", xlabel="path density of the masks", ylabel="mean loss, first steps")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.minorticks_off()
 
 
 @styled

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from graphon_lib.data import load_mnist
+from graphon_lib.graphons import path_density
 from graphon_lib.sweeps.grid import pairs, progress, pruned_mlp, trial_seed
 from graphon_lib.training import train
 
@@ -27,7 +28,8 @@ def training_sweep(
     Returns
     -------
     DataFrame
-        One row a network: ``method``, ``density``, ``trial``, ``losses`` (steps,) and ``early_loss``, their mean.
+        One row a network: ``method``, ``density``, ``trial``, ``losses`` (steps,), ``early_loss`` (their mean) and
+        ``path_density`` (of the masks).
     """
     dataset = load_mnist()
     rows = []
@@ -42,6 +44,7 @@ def training_sweep(
                 "trial": trial,
                 "losses": curve.losses,
                 "early_loss": curve.mean(),
+                "path_density": path_density(masks),
             }
         )
     return pd.DataFrame(rows)

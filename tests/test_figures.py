@@ -1,0 +1,397 @@
+"""Figures: each draws what its table says, in the book's colours, and leaves matplotlib as it was found."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from graphon_lib import figures
+from graphon_lib.figures import style
+
+METHODS = ["random", "snip"]
+WIDTHS, DENSITIES, TRIALS = [10, 20, 40], [0.5, 0.1], 2
+RUNGS = ["pruned", "sampled", "limit"]
+METRICS = ("decay", "effective_rank")
+RNG = np.random.default_rng(0)
+
+MASKS = pd.DataFrame(
+    [
+        {"method": m, "width": w, "density": d, "trial": t, "layer": 1, "histogram": RNG.uniform(0, 2 * d, (4, 4))}
+        for m, w, d, t in itertools.product(METHODS, WIDTHS, DENSITIES, range(TRIALS))
+    ]
+)
+DISTANCES = pd.DataFrame(
+    [
+        {"method": m, "density": 0.1, "width": w, "trial": t, "distance": RNG.uniform(1, 2), "null": RNG.uniform(3, 4)}
+        for m, w, t in itertools.product(METHODS, WIDTHS, range(TRIALS))
+    ]
+)
+RECOVERY = pd.DataFrame(
+    [
+        {"graphon": g, "size": s, "trial": t, "error": RNG.uniform(1, 2) / s}
+        for g, s, t in itertools.product(["ramp", "corner"], WIDTHS, range(TRIALS))
+    ]
+)
+PATHS = pd.DataFrame(
+    [
+        {"method": m, "trial": t, "exact": 0.1, "joint": 0.1 * RNG.uniform(0.9, 1.1), "separate": 0.3}
+        for m, t in itertools.product(METHODS, range(TRIALS))
+    ]
+)
+KERNELS = {
+    name: pd.DataFrame([{"width": w, "trial": t, "error": RNG.uniform(1, 2) / w} for w in WIDTHS for t in (0, 1)])
+    for name in ("constant", "SNIP")
+}
+NETWORKS = [*itertools.product(METHODS, DENSITIES), ("dense", 1.0)]
+TRAINING = pd.DataFrame(
+    [
+        {
+            "method": m, "density": d, "trial": t, "losses": RNG.uniform(0.5, 2, 30),
+            "early_loss": RNG.uniform(0.5, 2), "path_density": d**3,
+        }
+        for (m, d), t in itertools.product(NETWORKS, range(TRIALS))
+    ]
+)  # fmt: skip
+SPECTRA = pd.DataFrame(
+    [
+        {
+            "method": m, "density": d, "trial": t, "rung": rung, **{metric: RNG.uniform(1, 2) for metric in METRICS},
+            "eigenvalues": np.sort(RNG.uniform(1, 9, 60))[::-1],
+        }
+        for (m, d), t, rung in itertools.product(NETWORKS, range(TRIALS), RUNGS)
+    ]
+)  # fmt: skip
+CORRELATIONS = pd.DataFrame(
+    [
+        {"metric": metric, "rung": rung, "correlation": place / 10, "low": place / 10 - 0.2, "high": place / 10 + 0.3}
+        for place, (metric, rung) in enumerate(itertools.product(METRICS, RUNGS))
+    ]
+)
+PAIRS = {"SNIP": (np.arange(5.0), np.full(5, 1.02)), "SynFlow": (np.arange(4.0), np.full(4, 0.98))}
+BETWEEN = np.array([[0, 1, 4, 6], [1, 0, 5, 5], [4, 5, 0, 3], [6, 5, 3, 0]], dtype=float)
+
+DRAWN: dict[str, Callable[[], Any]] = {
+    "between_and_within": lambda: figures.between_and_within(BETWEEN, ["random", "random", "snip", "snip"]),
+    "collapse_scatter": lambda: figures.collapse_scatter(PAIRS),
+    "distance_curves": lambda: figures.distance_curves(DISTANCES),
+    "eigenvalue_explorer": lambda: figures.eigenvalue_explorer(SPECTRA),
+    "histogram_grid": lambda: figures.histogram_grid(MASKS, columns="width"),
+    "kernel_convergence": lambda: figures.kernel_convergence(KERNELS, {"constant": 0.5, "SNIP": 0.43}),
+    "loss_curves": lambda: figures.loss_curves(TRAINING),
+    "metrics_by_sparsity": lambda: figures.metrics_by_sparsity(SPECTRA, METRICS),
+    "overview": lambda: figures.overview(MASKS, TRAINING),
+    "path_density_bars": lambda: figures.path_density_bars(PATHS),
+    "preactivation_histograms": lambda: figures.preactivation_histograms(
+        RNG.normal(size=(2, 500)), np.array([1.0, 1.0]), ["top", "bottom"]
+    ),
+    "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS),
+    "recovery_curves": lambda: figures.recovery_curves(RECOVERY),
+    "start_against_paths": lambda: figures.start_against_paths(TRAINING),
+    "width_slider": lambda: figures.width_slider(MASKS[MASKS["density"] == 0.1]),
+}
+PLOTLY = ("eigenvalue_explorer", "width_slider")
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, Any]:
+    return {name: draw() for name, draw in DRAWN.items()}
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def settings_of_matplotlib() -> dict[str, Any]:
+    plt.get_backend()  # decided on first use; that is no setting of ours
+    return dict(mpl.rcParams)
+
+
+# All of them
+
+
+def test_every_figure_is_drawn_here() -> None:
+    public = {n for n, value in vars(figures).items() if inspect.isfunction(value)} - {"percent_sparse"}
+    assert public == set(DRAWN)
+
+
+@pytest.mark.parametrize("name", list(DRAWN))
+def test_drawing_leaves_matplotlib_as_it_was(name: str) -> None:
+    before, open_figures = settings_of_matplotlib(), plt.get_fignums()
+    mine = plt.figure()
+    figure = DRAWN[name]()
+    assert plt.gcf() is mine
+    plt.close(mine)
+    assert plt.get_fignums() == open_figures
+    assert settings_of_matplotlib() == before
+    assert isinstance(figure, go.Figure if name in PLOTLY else Figure)
+
+
+def test_settings_come_back_when_drawing_fails() -> None:
+    before, open_figures = settings_of_matplotlib(), plt.get_fignums()
+    with pytest.raises(KeyError):
+        figures.distance_curves(DISTANCES.rename(columns={"distance": "other"}))
+    assert settings_of_matplotlib() == before
+    assert plt.get_fignums() == open_figures
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN if name not in PLOTLY])
+def test_axes_say_what_they_show(name: str, drawn: dict[str, Any]) -> None:
+    figure = drawn[name]
+    figure.canvas.draw()  # any warning of the layout would be an error here
+    for axes, axis in itertools.product(figure.axes, ("x", "y")):
+        ticks = [tick.get_text() for tick in getattr(axes, f"get_{axis}ticklabels")()]
+        siblings = getattr(axes, f"get_shared_{axis}_axes")().get_siblings(axes)
+        labels = [getattr(sibling, f"get_{axis}label")() for sibling in siblings]
+        # Named by a label, its own or one of those it shares the axis with, or by words at the ticks.
+        assert not any(ticks) or any(labels) or any(re.search("[A-Za-z]{3}", tick) for tick in ticks)
+    assert all(axes.has_data() for axes in figure.axes)
+
+
+@pytest.mark.parametrize("name", [name for name in DRAWN if name not in PLOTLY])
+def test_figures_can_be_read_on_a_phone(name: str, drawn: dict[str, Any]) -> None:
+    width, _ = drawn[name].get_size_inches()
+    assert width <= 7
+    sizes = [t.get_fontsize() for t in drawn[name].findobj(mpl.text.Text) if t.get_text()]
+    assert min(sizes) >= 8.5
+
+
+# Style
+
+
+def test_methods_have_their_own_colour_marker_and_name() -> None:
+    looks = (style.METHOD_COLOURS, style.METHOD_MARKERS, style.METHOD_NAMES)
+    for look in looks:
+        assert list(look) == ["dense", "random", "magnitude", "snip", "grasp", "synflow"]
+        assert len(set(look.values())) == len(look)
+    assert style.line_style("snip") == {"color": "#D55E00", "marker": "s", "label": "SNIP"}
+    colours = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in style.METHOD_COLOURS.values()])
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=2) + 999 * np.eye(len(colours))
+    assert apart.min() > 60
+
+
+@pytest.mark.parametrize(("density", "name"), [(0.1, "90 %"), (0.05, "95 %"), (1.0, "0 %"), (0.015, "98.5 %")])
+def test_densities_are_named_by_their_sparsity(density: float, name: str) -> None:
+    assert style.percent_sparse(density) == name
+
+
+@pytest.mark.parametrize("name", ["distance_curves", "loss_curves", "metrics_by_sparsity"])
+def test_a_method_has_the_same_colour_in_every_figure(name: str, drawn: dict[str, Any]) -> None:
+    lines = {line.get_label(): to_hex(line.get_color()) for axes in drawn[name].axes for line in axes.get_lines()}
+    named = [method for method in style.METHOD_NAMES if style.METHOD_NAMES[method] in lines]
+    assert set(METHODS) <= set(named)
+    for method in named:
+        assert lines[style.METHOD_NAMES[method]] == style.METHOD_COLOURS[method].lower()
+
+
+def test_a_methods_points_have_its_colour(drawn: dict[str, Any]) -> None:
+    points = {c.get_label(): to_hex(c.get_facecolor()[0]) for c in drawn["start_against_paths"].axes[0].collections}
+    assert points == {style.METHOD_NAMES[m]: style.METHOD_COLOURS[m].lower() for m in ("random", "snip", "dense")}
+
+
+# Masks
+
+
+@pytest.mark.parametrize(
+    ("columns", "titles"), [("width", ["n = 10", "n = 20", "n = 40"]), ("density", ["50 % pruned", "90 % pruned"])]
+)
+def test_histogram_grid_shows_means_over_their_density(columns: str, titles: list[str]) -> None:
+    figure = figures.histogram_grid(MASKS, columns=columns)
+    panels = [axes for axes in figure.axes if axes.get_images()]
+    values = list(MASKS[columns].unique())
+    assert [axes.get_title() for axes in panels[: len(values)]] == titles
+    assert [axes.get_ylabel() for axes in panels[:: len(values)]] == ["Random", "SNIP"]
+    for panel, (method, value) in zip(panels, itertools.product(METHODS, values), strict=True):
+        chosen = MASKS[(MASKS["method"] == method) & (MASKS[columns] == value)]["histogram"]
+        mean = sum(chosen) / len(chosen)
+        image = panel.get_images()[0]
+        np.testing.assert_allclose(image.get_array(), mean / mean.mean())
+        assert image.get_clim() == (0, 3)
+
+
+def test_width_slider_has_a_trace_for_each_panel_and_step(drawn: dict[str, Any]) -> None:
+    figure, shown = drawn["width_slider"], MASKS[MASKS["density"] == 0.1]
+    keys = list(itertools.product(WIDTHS, METHODS))
+    assert len(figure.data) == len(keys)
+    for trace, (width, method) in zip(figure.data, keys, strict=True):
+        chosen = shown[(shown["width"] == width) & (shown["method"] == method)]["histogram"]
+        np.testing.assert_allclose(trace.z, sum(chosen) / len(chosen), atol=5.1e-4)
+        assert trace.visible == (width == 10)
+        assert trace.xaxis == ("x" if method == "random" else "x2")
+    (slider,) = figure.layout.sliders
+    assert [step.label for step in slider.steps] == ["10", "20", "40"]
+    for step, width in zip(slider.steps, WIDTHS, strict=True):
+        assert list(step.args[0]["visible"]) == [w == width for w, _ in keys]
+    assert [annotation.text for annotation in figure.layout.annotations] == ["Random", "SNIP"]
+    assert [figure.layout.yaxis.scaleanchor, figure.layout.yaxis2.scaleanchor] == ["x", "x2"]
+
+
+def test_distance_curves_draw_means_ranges_and_nulls(drawn: dict[str, Any]) -> None:
+    axes = drawn["distance_curves"].axes[0]
+    means = DISTANCES.groupby(["method", "width"])[["distance", "null"]].mean()
+    lines, bands = axes.get_lines(), axes.collections
+    for place, method in enumerate(METHODS):
+        for line, column in ((lines[2 * place], "distance"), (lines[2 * place + 1], "null")):
+            np.testing.assert_allclose(line.get_ydata(), means.loc[method, column])
+            np.testing.assert_array_equal(line.get_xdata(), WIDTHS)
+        assert lines[2 * place + 1].get_linestyle() == ":"
+        of_method = DISTANCES[DISTANCES["method"] == method]["distance"]
+        height = bands[place].get_paths()[0].get_extents()
+        assert (height.y0, height.y1) == pytest.approx((of_method.min(), of_method.max()))
+    assert texts(drawn["distance_curves"]) == ["Random", "SNIP", "null of each"]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_between_and_within_leaves_a_mask_out_of_its_own_mean(drawn: dict[str, Any]) -> None:
+    axes = drawn["between_and_within"].axes[0]
+    np.testing.assert_allclose(axes.get_images()[0].get_array(), [[1, 5], [5, 3]])
+    assert [text.get_text() for text in axes.texts] == ["1.00", "5.00", "5.00", "3.00"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["Random", "SNIP"]
+
+
+def test_recovery_curves_draw_mean_errors(drawn: dict[str, Any]) -> None:
+    means = RECOVERY.groupby(["graphon", "size"])["error"].mean()
+    for line, name in zip(drawn["recovery_curves"].axes[0].get_lines(), ["ramp", "corner"], strict=True):
+        np.testing.assert_allclose(line.get_ydata(), means[name])
+        assert line.get_label() == name
+    assert texts(drawn["recovery_curves"]) == ["ramp", "corner"]
+
+
+def test_path_density_bars_draw_ratios_to_the_exact_density(drawn: dict[str, Any]) -> None:
+    axes = drawn["path_density_bars"].axes[0]
+    found = [line.get_ydata() for line in axes.get_lines()[:4]]
+    for method, (joint, separate) in zip(METHODS, (found[:2], found[2:]), strict=True):
+        np.testing.assert_allclose(joint, PATHS[PATHS["method"] == method]["joint"] / 0.1)
+        np.testing.assert_allclose(separate, 3)
+    assert axes.get_ylim()[0] == 0
+
+
+# Limits
+
+
+def test_preactivation_histograms_draw_the_limits_gaussians() -> None:
+    samples = np.random.default_rng(1).normal(size=(2, 40_000)) * [[1.0], [2.0]]
+    figure = figures.preactivation_histograms(samples, np.array([1.0, 4.0]), ["top", "bottom"])
+    assert [axes.get_title() for axes in figure.axes] == ["top", "bottom"]
+    for axes, variance in zip(figure.axes, (1, 4), strict=True):
+        x, y = axes.get_lines()[0].get_data()
+        np.testing.assert_allclose(y, np.exp(-(x**2) / 2 / variance) / np.sqrt(2 * np.pi * variance))
+        heights = np.array([bar.get_height() for bar in axes.patches])
+        middles = np.array([bar.get_x() + bar.get_width() / 2 for bar in axes.patches])
+        assert np.abs(heights - np.interp(middles, x, y)).max() < 0.1 * y.max()
+
+
+def test_kernel_convergence_draws_means_and_rates(drawn: dict[str, Any]) -> None:
+    figure = drawn["kernel_convergence"]
+    lines = [line for line in figure.axes[0].get_lines() if not str(line.get_label()).startswith("_")]
+    for line, sweep in zip(lines, KERNELS.values(), strict=False):
+        np.testing.assert_array_equal(line.get_xdata(), WIDTHS)
+        np.testing.assert_allclose(line.get_ydata(), sweep.groupby("width")["error"].mean())
+    assert texts(figure)[:2] == ["constant: error ~ n^-0.50", "SNIP: error ~ n^-0.43"]
+    slope = np.polyfit(np.log(WIDTHS), np.log(lines[-1].get_ydata()), 1)[0]
+    assert slope == pytest.approx(-0.5)
+
+
+def test_collapse_scatter_draws_every_pair(drawn: dict[str, Any]) -> None:
+    lines = drawn["collapse_scatter"].axes[0].get_lines()
+    for line, (name, (dense, ratio)) in zip(lines[:2], PAIRS.items(), strict=True):
+        assert line.get_label() == name
+        np.testing.assert_array_equal(line.get_xdata(), dense)
+        np.testing.assert_array_equal(line.get_ydata(), ratio)
+    np.testing.assert_array_equal(lines[2].get_ydata(), 1)
+
+
+# Training and spectra
+
+
+def test_loss_curves_draw_running_means_with_the_dense_network_in_every_panel(drawn: dict[str, Any]) -> None:
+    figure = drawn["loss_curves"]
+    assert [axes.get_title() for axes in figure.axes] == ["50 % pruned", "90 % pruned"]
+    for axes, density in zip(figure.axes, DENSITIES, strict=True):
+        lines = {line.get_label(): line for line in axes.get_lines()}
+        assert set(lines) == {"Random", "SNIP", "Dense"}
+        chosen = TRAINING[(TRAINING["method"] == "snip") & (TRAINING["density"] == density)]["losses"]
+        mean = sum(chosen) / len(chosen)
+        expected = [np.mean(mean[end - 10 : end]) for end in range(10, 31)]
+        np.testing.assert_allclose(lines["SNIP"].get_ydata(), expected)
+        np.testing.assert_array_equal(lines["SNIP"].get_xdata(), np.arange(10, 31))
+    assert texts(figure) == ["Random", "SNIP", "Dense"]
+
+
+def test_metrics_by_sparsity_has_a_row_a_metric_and_a_column_a_rung(drawn: dict[str, Any]) -> None:
+    axes = np.reshape(drawn["metrics_by_sparsity"].axes, (2, 3))
+    assert [row[0].get_ylabel() for row in axes] == ["decay exponent", "effective rank"]
+    for (i, metric), (j, rung) in itertools.product(enumerate(METRICS), enumerate(RUNGS)):
+        lines = {line.get_label(): line for line in axes[i, j].get_lines()}
+        for method, name in (("random", "Random"), ("snip", "SNIP")):
+            chosen = SPECTRA[(SPECTRA["method"] == method) & (SPECTRA["rung"] == rung)]
+            means = chosen.groupby("density")[metric].mean()
+            np.testing.assert_allclose(lines[name].get_xdata(), 100 * (1 - means.index.to_numpy()))
+            np.testing.assert_allclose(lines[name].get_ydata(), means)
+        dense = SPECTRA[(SPECTRA["method"] == "dense") & (SPECTRA["rung"] == rung)][metric]
+        np.testing.assert_allclose(lines["Dense"].get_ydata(), dense.mean())
+
+
+def test_eigenvalue_explorer_has_a_trace_for_each_line_and_step(drawn: dict[str, Any]) -> None:
+    figure = drawn["eigenvalue_explorer"]
+    keys = list(itertools.product(DENSITIES, METHODS, ["pruned", "limit"]))
+    assert len(figure.data) == len(keys)
+    for trace, key in zip(figure.data, keys, strict=True):
+        density, method, rung = key
+        chosen = [SPECTRA[column] == value for column, value in zip(("density", "method", "rung"), key, strict=True)]
+        eigenvalues = SPECTRA[np.logical_and.reduce(chosen)]["eigenvalues"]
+        expected = np.mean([values / values.sum() for values in eigenvalues], axis=0)[:50]
+        np.testing.assert_allclose(trace.y, expected, rtol=1e-3)
+        np.testing.assert_array_equal(trace.x, np.arange(1, 51))
+        assert trace.line.color == style.METHOD_COLOURS[method]
+        assert trace.name == f"{style.METHOD_NAMES[method]}, {rung}"
+        assert trace.visible == (density == 0.5)
+    (slider,) = figure.layout.sliders
+    assert [step.label for step in slider.steps] == ["50 %", "90 %"]
+    for step, density in zip(slider.steps, DENSITIES, strict=True):
+        assert list(step.args[0]["visible"]) == [d == density for d, _, _ in keys]
+
+
+def test_start_against_paths_draws_a_point_a_network(drawn: dict[str, Any]) -> None:
+    for points, (method, group) in zip(
+        drawn["start_against_paths"].axes[0].collections, TRAINING.groupby("method", sort=False), strict=True
+    ):
+        assert points.get_label() == style.METHOD_NAMES[str(method)]
+        np.testing.assert_allclose(points.get_offsets(), group[["path_density", "early_loss"]])
+
+
+def test_overview_shows_the_widest_masks_above_the_losses(drawn: dict[str, Any]) -> None:
+    figure = drawn["overview"]
+    panels = [axes for axes in figure.axes if axes.get_images()]
+    assert [axes.get_title() for axes in panels] == ["Random", "SNIP"]
+    widest = MASKS[MASKS["width"] == 40]
+    for panel, method in zip(panels, METHODS, strict=True):
+        mean = np.mean(widest.loc[widest["method"] == method, "histogram"].tolist(), axis=0)
+        np.testing.assert_allclose(panel.get_images()[0].get_array(), mean / mean.mean())
+    (losses,) = (axes for axes in figure.axes if not axes.get_images())
+    assert len(losses.collections) == 3
+
+
+def test_rank_correlations_draw_estimates_and_intervals(drawn: dict[str, Any]) -> None:
+    axes = drawn["rank_correlations"].axes[0]
+    points = axes.get_lines()[:3]
+    for line, bars, rung in zip(points, axes.collections, RUNGS, strict=True):
+        chosen = CORRELATIONS[CORRELATIONS["rung"] == rung]
+        np.testing.assert_allclose(line.get_xdata(), chosen["correlation"])
+        ends = [segment[:, 0] for segment in bars.get_segments()]
+        np.testing.assert_allclose(ends, chosen[["low", "high"]])
+        np.testing.assert_allclose([segment[0, 1] for segment in bars.get_segments()], line.get_ydata())
+        np.testing.assert_array_equal(np.round(line.get_ydata()), [0, 1])
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["decay exponent", "effective rank"]
+    assert axes.yaxis_inverted()

@@ -1,0 +1,490 @@
+"""The Graphon NTK and NNGP: closed forms, the paper's backward form, wide networks, and what must leave them unchanged."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from graphon_lib import kernels
+from graphon_lib.activations import ACTIVATIONS
+from graphon_lib.graphons import Chain, StepGraphon
+from graphon_lib.kernels import graphon_nngp, graphon_ntk
+
+Array = NDArray[np.float64]
+
+ACTIVATION = st.sampled_from(["relu", "erf"])
+SEED = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(autouse=True)
+def _fifty_digits() -> Any:
+    with mp.workdps(50):
+        yield
+
+
+def textbook(name: str, q: Any, q_other: Any, s: Any) -> tuple[Any, Any]:
+    """K and D' in plain covariances: Cho and Saul (2009); Williams (1997)."""
+    if name == "erf":
+        root = mp.sqrt((1 + 2 * q) * (1 + 2 * q_other))
+        return 2 / mp.pi * mp.asin(2 * s / root), 4 / mp.pi / mp.sqrt(root**2 - 4 * s**2)
+    if q * q_other == 0:
+        return mp.mpf(0), mp.mpf(1) / 2
+    theta = mp.acos(max(-1, min(1, s / mp.sqrt(q * q_other))))
+    kernel = mp.sqrt(q * q_other) * (mp.sin(theta) + (mp.pi - theta) * mp.cos(theta)) / (2 * mp.pi)
+    return kernel, (mp.pi - theta) / (2 * mp.pi)
+
+
+def exact(values: Array) -> list[Any]:
+    return [mp.mpf(float(value)) for value in values]
+
+
+def dense_kernels(x: Array, y: Array, depth: int, name: str, weight_variance: float) -> tuple[float, float]:
+    """NNGP and NTK of the unpruned network on one pair, layer by layer (Lee et al. 2018, Jacot et al. 2018)."""
+    sigma = mp.mpf(weight_variance)
+    q, q_other, s = (sigma * mp.fdot(a, b) / len(a) for a, b in itertools.starmap(
+        lambda a, b: (exact(a), exact(b)), ((x, x), (y, y), (x, y))))  # fmt: skip
+    ntk = s
+    for _ in range(depth):
+        kernel, derivative = textbook(name, q, q_other, s)
+        q, q_other, s = sigma * textbook(name, q, q, q)[0], sigma * textbook(name, q_other, q_other, q_other)[0], (
+            sigma * kernel
+        )  # fmt: skip
+        ntk = s + sigma * derivative * ntk
+    return float(s), float(ntk)
+
+
+def backward_form(
+    x: Array, y: Array, graphons: Sequence[StepGraphon], labels: Array, name: str, weight_variance: float
+) -> tuple[float, float]:
+    """S_{L+1} and S_{L+1} + sum over l of the integral of G_l S_l, by loops over blocks, for one pair of inputs."""
+    sigma = mp.mpf(weight_variance)
+    pairs = [(exact(a), exact(b)) for a, b in ((x, x), (y, y), (x, y))]
+    first = graphons[0].values
+    # Per position u: the variance of x, the variance of y, and the covariance.
+    signals = [
+        [
+            [sigma * mp.fsum(first[u, labels[j]] * a[j] * b[j] for j in range(len(x))) / len(x) for a, b in pairs]
+            for u in range(len(first))
+        ]
+    ]
+    derivatives = []
+    for graphon in graphons[1:]:
+        duals, derivatives_here = [], []
+        for q, q_other, s in signals[-1]:
+            kernel, derivative = textbook(name, q, q_other, s)
+            duals.append([textbook(name, q, q, q)[0], textbook(name, q_other, q_other, q_other)[0], kernel])
+            derivatives_here.append(derivative)
+        derivatives.append(derivatives_here)
+        weights = graphon.values * graphon.column_measure
+        signals.append([
+            [sigma * mp.fsum(weights[u, v] * duals[v][k] for v in range(len(duals))) for k in range(3)]
+            for u in range(len(weights))
+        ])  # fmt: skip
+    total = mp.fsum(m * s[2] for m, s in zip(graphons[-1].row_measure, signals[-1], strict=True))
+    nngp = float(total)
+    backward = [mp.mpf(1)] * len(graphons[-1].values)
+    for level in range(len(graphons) - 1, 0, -1):
+        above = graphons[level]
+        backward = [
+            derivatives[level - 1][u]
+            * sigma
+            * mp.fsum(above.values[w, u] * b * above.row_measure[w] for w, b in enumerate(backward))
+            for u in range(above.values.shape[1])
+        ]
+        measure = above.column_measure
+        total += mp.fsum(measure[u] * backward[u] * signals[level - 1][u][2] for u in range(len(measure)))
+    return nngp, float(total)
+
+
+def random_measure(rng: np.random.Generator, blocks: int) -> Array:
+    shares = rng.integers(1, 10, size=blocks)
+    return shares / shares.sum()
+
+
+def random_case(rng: np.random.Generator, depth: int, coordinates: int, rows: int) -> tuple[Chain, Array, float]:
+    """A chain, inputs, and how exact their kernels are.
+
+    The chain has blocks and measures of its own in every layer, exact zeros and ones, dead rows, unpruned layers and,
+    every other time, input coordinates in blocks of no order. Where the first layer hides no coordinate entirely and
+    inputs are Gaussian, kernels are exact to rounding. The other cases are full of zero, equal, parallel and
+    opposite inputs, and of neurons that see inputs as parallel, yet of two norms: ReLU's angle is then the square root
+    of a difference of variances, and exact to the square root of rounding.
+    """
+    generic = rng.random() < 0.5
+    measures = [random_measure(rng, blocks) for blocks in rng.integers(1, 4, size=depth + 2)]
+    labels = rng.integers(measures[0].size, size=coordinates) if rng.random() < 0.5 else None
+    if labels is not None:
+        measures[0] = np.bincount(labels, minlength=measures[0].size) / coordinates
+    graphons: list[StepGraphon | None] = []
+    for place, (below, above) in enumerate(itertools.pairwise(measures)):
+        low = 0.2 if generic and place == 0 else -0.3
+        values = np.clip(rng.uniform(low, 1.3, size=(above.size, below.size)), 0, 1)
+        values[rng.random(above.size) < 0.15] = 0
+        dense = rng.random() < 0.15 and (place > 0 or labels is None)
+        graphons.append(None if dense else StepGraphon(values, above, below))
+    if generic:
+        return Chain(graphons, labels), rng.normal(size=(rows, coordinates)), 1e-12
+    x = rng.integers(-2, 3, size=(rows, coordinates)).astype(float)
+    return Chain(graphons, labels), x, 2 * float(np.sqrt(np.finfo(np.float64).eps))
+
+
+def assert_close(found: Array, expected: Array, scale: Array, tolerance: float) -> None:
+    """Entries compared against the size that Cauchy and Schwarz allow them."""
+    assert (np.abs(found - expected) <= tolerance * scale + 1e-15 * scale.max()).all()
+
+
+def scale_of(diagonal: Array, other: Array | None = None) -> Array:
+    return np.sqrt(np.outer(diagonal, diagonal if other is None else other)) + 1e-300
+
+
+def path_integral(graphons: Sequence[StepGraphon]) -> float:
+    reached = np.ones(graphons[0].values.shape[1])
+    for graphon in graphons:
+        reached = graphon.values @ (graphon.column_measure * reached)
+    return float(graphons[-1].row_measure @ reached)
+
+
+# --- Closed forms of the dense network ---
+
+
+@pytest.mark.parametrize("weight_variance", [1.0, 2.0])
+@pytest.mark.parametrize("depth", range(1, 7))
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+def test_all_ones_give_the_dense_kernels(activation: str, depth: int, weight_variance: float) -> None:
+    base, other = np.random.default_rng(depth).normal(size=(2, 8))
+    x = np.array([base, base, 3 * base, -base, -0.5 * base, np.zeros(8), base + 1e-7 * other, other, base - 0.1 * other])
+    nngp, ntk = (
+        kernel(x, [None] * (depth + 1), activation=activation, weight_variance=weight_variance)
+        for kernel in (graphon_nngp, graphon_ntk)
+    )
+    for a, b in itertools.combinations_with_replacement(range(len(x)), 2):
+        expected = dense_kernels(x[a], x[b], depth, activation, weight_variance)
+        assert (nngp[a, b], ntk[a, b]) == pytest.approx(expected, rel=1e-12, abs=1e-15), (a, b)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 6])
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("distance", [1e-3, 1e-7, 1e-10, 1e-14])
+def test_neighbouring_inputs_differ_by_what_they_should(activation: str, depth: int, distance: float) -> None:
+    """The kernel's drop from the diagonal, of first order in the angle for ReLU, is itself right to many digits."""
+    base = np.linspace(0.5, 2, 8)
+    direction = np.array([1.0, -1, 1, -1, 1, -1, 1, -1])
+    direction -= base * (direction @ base) / (base @ base)
+    x, y = base, base + distance * direction
+    found = graphon_ntk(x[None], [None] * (depth + 1), other=y[None], activation=activation)[0, 0]
+    assert found == pytest.approx(dense_kernels(x, y, depth, activation, 2.0)[1], rel=2e-15 * (depth + 2))
+
+
+def test_images_of_raw_pixel_size_keep_their_digits_under_erf() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.integers(0, 65536, size=(3, 20)).astype(float)
+    ntk = graphon_ntk(x, [None] * 3, activation="erf")
+    for a, b in itertools.combinations_with_replacement(range(3), 2):
+        assert ntk[a, b] == pytest.approx(dense_kernels(x[a], x[b], 2, "erf", 2.0)[1], rel=1e-11)
+
+
+# --- Step graphons, by brute force ---
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 4), activation=ACTIVATION, weight_variance=st.sampled_from([0.5, 1.0, 2.0]))
+def test_step_graphons_give_the_backward_form(
+    seed: int, depth: int, activation: str, weight_variance: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    coordinates = int(rng.integers(2, 7))
+    chain, x, tolerance = random_case(rng, depth, coordinates, 3)
+    expected = np.zeros((2, 3, 3))
+    for a, b in itertools.product(range(3), repeat=2):
+        labels = chain.input_labels(coordinates)
+        expected[:, a, b] = backward_form(x[a], x[b], chain.graphons, labels, activation, weight_variance)
+    for kernel, wanted in zip((graphon_nngp, graphon_ntk), expected, strict=True):
+        found = kernel(x, chain, activation=activation, weight_variance=weight_variance)
+        assert_close(found, wanted, scale_of(np.diag(wanted)), tolerance)
+
+
+def test_blocks_without_coordinates_are_allowed() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3))
+    chain = Chain([StepGraphon(rng.random((2, 8))), None])
+    expected = backward_form(x[0], x[1], chain.graphons, chain.input_labels(3), "relu", 2.0)[1]
+    assert graphon_ntk(x, chain)[0, 1] == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_network_without_paths_has_no_kernel() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    for place, activation in itertools.product(range(3), ACTIVATIONS):
+        graphons: list[StepGraphon | None] = [None] * 3
+        graphons[place] = StepGraphon.constant(0.0)
+        for kernel in (graphon_nngp, graphon_ntk):
+            np.testing.assert_array_equal(kernel(x, graphons, activation=activation), np.zeros((3, 3)))
+
+
+# --- Wide networks ---
+
+
+MONTE_CARLO_CHAINS = {
+    "dense": Chain([None, None, None]),
+    "masked": Chain(
+        [
+            # At finite d only a first layer of zeros and ones averages out: every neuron of a block sees the same inputs.
+            StepGraphon([[1, 0, 1], [1, 1, 0]], [0.25, 0.75], [0.5, 0.25, 0.25]),
+            StepGraphon([[0.9, 0.2], [0.1, 0.6], [0.0, 0.3]], [0.5, 0.25, 0.25], [0.25, 0.75]),
+            StepGraphon([[0.3, 0.9, 1.0], [0.8, 0.5, 0.2]], [0.5, 0.5], [0.5, 0.25, 0.25]),
+        ],
+        input_blocks=[0, 2, 1, 0, 0, 1, 2, 0],
+    ),
+}
+
+
+def trial(x: Array, masks: list[Array], activation: str, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The outputs' covariance given the hidden layers, and the NTK by back-propagation, of one random network."""
+    phi = (lambda z: np.maximum(z, 0)) if activation == "relu" else erf
+    slope = (lambda z: z > 0) if activation == "relu" else lambda z: 2 / np.sqrt(np.pi) * np.exp(-(z**2))
+    weights = [mask * rng.normal(size=mask.shape) * np.sqrt(2 / mask.shape[1]) for mask in masks]
+    signals, slopes = [x], []
+    for weight in weights[:-1]:
+        z = signals[-1] @ weight.T
+        signals.append(phi(z))
+        slopes.append(slope(z))
+    nngp = 2 / masks[-1].shape[1] * (signals[-1] * masks[-1].mean(axis=0)) @ signals[-1].T
+    outputs = len(masks[-1])
+    ntk = np.zeros((len(x), len(x)))
+    for o in range(outputs):
+        delta = np.tile(np.eye(outputs)[o], (len(x), 1))
+        for layer in range(len(weights) - 1, -1, -1):
+            gradients = (delta[:, :, None] * signals[layer][:, None, :] * masks[layer]).reshape(len(x), -1)
+            ntk += 2 / masks[layer].shape[1] * gradients @ gradients.T
+            if layer:
+                delta = (delta @ weights[layer]) * slopes[layer - 1]
+    return nngp, ntk / outputs
+
+
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+@pytest.mark.parametrize("name", sorted(MONTE_CARLO_CHAINS))
+def test_wide_networks_approach_the_kernels(name: str, activation: str) -> None:
+    rng = np.random.default_rng(2)
+    chain, x, trials, width, outputs = MONTE_CARLO_CHAINS[name], rng.normal(size=(3, 8)), 100, 256, 2
+    labels = [chain.input_labels(8)]
+    for graphon, neurons in zip(chain.graphons, (width, width, outputs), strict=True):
+        labels.append(np.repeat(np.arange(graphon.row_measure.size), (graphon.row_measure * neurons).astype(int)))
+    samples = []
+    for _ in range(trials):
+        masks = [
+            (rng.random((above.size, below.size)) < graphon.values[np.ix_(above, below)]).astype(float)
+            for graphon, below, above in zip(chain.graphons, labels, labels[1:], strict=False)
+        ]
+        samples.append(trial(x, masks, activation, rng))
+    for place, kernel in enumerate((graphon_nngp, graphon_ntk)):
+        found = kernel(x, chain, activation=activation)
+        measured = np.array([sample[place] for sample in samples])
+        error = measured.std(axis=0, ddof=1) / np.sqrt(trials)
+        assert (np.abs(measured.mean(axis=0) - found) < 4 * error).all()
+        # Narrow enough to tell a wrong factor from a right one.
+        assert (4 * error < 0.08 * scale_of(np.diag(found))).all()
+
+
+# --- Identities ---
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 4), activation=ACTIVATION)
+def test_kernels_are_symmetric_positive_semi_definite_and_equal_for_equal_inputs(
+    seed: int, depth: int, activation: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    coordinates = int(rng.integers(1, 6))
+    chain, x, tolerance = random_case(rng, depth, coordinates, 6)
+    for kernel in (graphon_nngp, graphon_ntk):
+        found = kernel(x, chain, activation=activation)
+        np.testing.assert_array_equal(found, found.T)
+        assert np.linalg.eigvalsh(found)[0] >= -tolerance * np.trace(found)
+        scale = scale_of(np.diag(found))
+        assert_close(kernel(x, chain, other=x, activation=activation), found, scale, tolerance)
+        assert_close(kernel(x[:2], chain, other=x[2:], activation=activation), found[:2, 2:], scale[:2, 2:], tolerance)
+        np.testing.assert_array_equal(kernel(x, chain, activation=activation), found)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 4), activation=ACTIVATION)
+def test_order_and_size_of_hidden_blocks_are_only_names(seed: int, depth: int, activation: str) -> None:
+    rng = np.random.default_rng(seed)
+    chain, x, tolerance = random_case(rng, depth, 5, 4)
+    expected = graphon_ntk(x, chain, activation=activation)
+    relabelled, refined = list(chain.graphons), list(chain.graphons)
+    for place in range(depth):
+        below, above = relabelled[place], relabelled[place + 1]
+        order = rng.permutation(below.row_measure.size)
+        relabelled[place] = StepGraphon(below.values[order], below.row_measure[order], below.column_measure)
+        relabelled[place + 1] = StepGraphon(above.values[:, order], above.row_measure, above.column_measure[order])
+    for place in range(depth + 1):
+        # Each row block in two unequal parts; the next graphon's columns follow.
+        below = refined[place]
+        share = rng.uniform(size=below.row_measure.size)
+        parts = np.stack([share * below.row_measure, (1 - share) * below.row_measure], axis=1).ravel()
+        refined[place] = StepGraphon(np.repeat(below.values, 2, axis=0), parts, below.column_measure)
+        if place < depth:
+            above = refined[place + 1]
+            refined[place + 1] = StepGraphon(np.repeat(above.values, 2, axis=1), above.row_measure, parts)
+    labels = chain.input_labels(5)
+    halves = 2 * labels + rng.integers(2, size=5)
+    columns = np.bincount(halves, minlength=2 * chain.graphons[0].values.shape[1])
+    first = StepGraphon(np.repeat(chain.graphons[0].values, 2, axis=1), chain.graphons[0].row_measure, columns / 5)
+    split_inputs = Chain([first, *chain.graphons[1:]], halves)
+    for same in (Chain(relabelled, chain.input_blocks), Chain(refined, chain.input_blocks), split_inputs):
+        found = graphon_ntk(x, same, activation=activation)
+        assert_close(found, expected, scale_of(np.diag(expected)), tolerance)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 6), c=st.floats(0.01, 1), masked=st.integers(0, 2**7 - 1))
+def test_constants_on_m_layers_scale_the_dense_relu_kernel_by_their_power(
+    seed: int, depth: int, c: float, masked: int
+) -> None:
+    x = np.random.default_rng(seed).normal(size=(4, 5))
+    chain = [StepGraphon.constant(c) if masked >> place & 1 else None for place in range(depth + 1)]
+    power = c ** sum(graphon is not None for graphon in chain)
+    dense = graphon_ntk(x, [None] * (depth + 1))
+    np.testing.assert_allclose(graphon_ntk(x, chain), power * dense, rtol=1e-12, atol=1e-14 * power * dense.max())
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 4))
+def test_collapse_of_the_relu_kernel_for_a_first_layer_of_rank_one(seed: int, depth: int) -> None:
+    """THEORY.md section 4: W_1(u, j) = a(u) b(j) gives P_a times the dense kernel on inputs scaled by sqrt(b)."""
+    rng = np.random.default_rng(seed)
+    graphons, x, tolerance = random_case(rng, depth, 6, 4)
+    rest = graphons.graphons
+    a, b = rng.random(rest[0].row_measure.size), rng.random(rest[0].column_measure.size)
+    chain = Chain([StepGraphon(np.outer(a, b), rest[0].row_measure, rest[0].column_measure), *rest[1:]])
+    column = StepGraphon(a[:, None], rest[0].row_measure)
+    density = path_integral([column, *rest[1:]])
+    dense = density * graphon_ntk(x * np.sqrt(b[chain.input_labels(6)]), [None] * (depth + 1))
+    assert_close(graphon_ntk(x, chain), dense, scale_of(np.diag(dense)), max(tolerance, 1e-10))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 4), t=st.floats(1e-6, 1e6))
+def test_relu_kernels_are_homogeneous(seed: int, depth: int, t: float) -> None:
+    rng = np.random.default_rng(seed)
+    chain, x, tolerance = random_case(rng, depth, 5, 4)
+    for kernel in (graphon_nngp, graphon_ntk):
+        found = kernel(x, chain)
+        assert_close(kernel(t * x, chain, other=x), t * found, t * scale_of(np.diag(found)), tolerance)
+        # Layers share sigma_w: a factor in it comes out once a layer.
+        scaled = kernel(x, chain, weight_variance=2 * 1.7)
+        assert_close(scaled, 1.7 ** (depth + 1) * found, scale_of(np.diag(scaled)), tolerance)
+
+
+class Identity:
+    """phi(z) = z, whose tangent kernel is L + 1 times its covariance."""
+
+    def __init__(self, homogeneous: bool) -> None:
+        self.homogeneous = homogeneous
+
+    def second_moment(self, q: Array) -> Array:
+        return q
+
+    def dual(self, q: Array, q_other: Array, gap: Array, cogap: Array) -> tuple[Array, Array]:
+        return gap, np.ones(np.broadcast_shapes(q.shape, gap.shape))
+
+
+@pytest.mark.parametrize("homogeneous", [True, False])
+def test_an_activation_of_ones_own(homogeneous: bool) -> None:
+    rng = np.random.default_rng(1)
+    (chain, x, _), y = random_case(rng, 3, 5, 4), rng.normal(size=(2, 5))
+    kept = np.ones((1, 1)) * chain.graphons[-1].row_measure
+    for graphon in chain.graphons[:0:-1]:
+        kept = kept @ graphon.values * graphon.column_measure
+    kept = (kept @ chain.graphons[0].values).ravel()[chain.input_labels(5)]
+    linear = 2**4 * (x * kept) @ y.T / 5
+    dual = Identity(homogeneous)
+    np.testing.assert_allclose(graphon_nngp(x, chain, other=y, activation=dual), linear, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(graphon_ntk(x, chain, other=y, activation=dual), 4 * linear, rtol=1e-12, atol=1e-14)
+
+
+# --- Arithmetic ---
+
+
+@pytest.mark.parametrize("elements", [1, 20, 100])
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch, activation: str, elements: int) -> None:
+    rng = np.random.default_rng(3)
+    chain, _, _ = random_case(rng, 2, 5, 1)
+    x = rng.normal(size=(11, 5))
+    whole = [graphon_ntk(x, chain, other=other, activation=activation) for other in (None, x[:7])]
+    monkeypatch.setattr(kernels, "TILE_ELEMENTS", elements)
+    for other, expected in zip((None, x[:7]), whole, strict=True):
+        found = graphon_ntk(x, chain, other=other, activation=activation)
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEED, depth=st.integers(1, 5), activation=ACTIVATION)
+def test_float32_is_close_to_float64(seed: int, depth: int, activation: str) -> None:
+    rng = np.random.default_rng(seed)
+    chain, x, _ = random_case(rng, depth, 5, 5)
+    for kernel in (graphon_nngp, graphon_ntk):
+        double = kernel(x, chain, activation=activation)
+        single = kernel(x, chain, activation=activation, dtype=np.float32)
+        assert (double.dtype, single.dtype) == (np.float64, np.float32)
+        np.testing.assert_array_equal(single, single.T)
+        assert np.abs(single - double).max() <= 1e-5 * np.abs(double).max()
+
+
+def test_tensors_lists_and_other_precisions_are_taken_and_left_alone() -> None:
+    x = np.random.default_rng(4).normal(size=(3, 4)).astype(np.float32)
+    before = x.copy()
+    expected = graphon_ntk(x.astype(np.float64), [None, None])
+    for same in (x, torch.from_numpy(x), x.tolist(), np.asfortranarray(x), x[::-1][::-1]):
+        np.testing.assert_array_equal(graphon_ntk(same, [None, None]), expected)
+    np.testing.assert_array_equal(x, before)
+
+
+# --- Errors ---
+
+
+X = np.ones((2, 4))
+
+
+@pytest.mark.parametrize("kernel", [graphon_ntk, graphon_nngp])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": np.ones(4)}, r"inputs has shape \(4,\), but must be a non-empty matrix \(N inputs, d coordinates\)"),
+        ({"inputs": np.ones((0, 4))}, r"inputs has shape \(0, 4\), but must be a non-empty matrix"),
+        ({"inputs": np.ones((2, 2, 2))}, r"inputs has shape \(2, 2, 2\)"),
+        ({"other": np.ones(4)}, r"other has shape \(4,\), but must be a non-empty matrix"),
+        ({"inputs": X * np.nan}, "inputs contains NaN or infinity; drop or repair these inputs first"),
+        ({"other": X * np.inf}, "other contains NaN or infinity"),
+        ({"other": np.ones((2, 3))}, "other has 3 coordinates, but inputs have 4; both go through one network"),
+        ({"weight_variance": 0.0}, r"weight_variance is 0.0, but must be a positive number, such as 2 \(He\)"),
+        ({"weight_variance": -1.0}, "weight_variance is -1.0, but must be"),
+        ({"weight_variance": np.nan}, "weight_variance is nan, but must be"),
+        ({"weight_variance": np.inf}, "weight_variance is inf, but must be"),
+        ({"dtype": np.float16}, "dtype is float16, but must be float64 or float32"),
+        ({"dtype": int}, "dtype is int64, but must be"),
+        ({"activation": "tanh"}, r"activation is 'tanh', but must be one of \['erf', 'relu'\], or a DualActivation"),
+        ({"chain": Chain([None, None], [0, 0, 0])}, "inputs have 4 coordinates, but the chain's input_blocks label 3"),
+        ({"chain": [None]}, "chain has 1 graphon"),
+    ],
+)
+def test_bad_arguments(kernel: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kernel(**{"inputs": X, "chain": [None, None], **arguments})
+
+
+@pytest.mark.parametrize("activation", [torch.relu, None, np.tanh])
+def test_an_activation_that_is_no_dual(activation: Any) -> None:
+    with pytest.raises(TypeError, match=r"activation is a \w+, but must be one of \['erf', 'relu'\], or an object with"):
+        graphon_ntk(X, [None, None], activation=activation)

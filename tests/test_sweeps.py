@@ -1,0 +1,326 @@
+"""Sweeps at tiny sizes: what is in their tables, against the same steps taken one by one, and that they repeat."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from graphon_lib.data import load_mnist
+from graphon_lib.empirical import empirical_ntk
+from graphon_lib.estimation import estimate_chain, estimate_graphon
+from graphon_lib.graphons import Chain, StepGraphon, path_density
+from graphon_lib.kernels import graphon_ntk
+from graphon_lib.networks import Masks, mlp
+from graphon_lib.pruning import prune
+from graphon_lib.spectra import alignment, spectrum
+from graphon_lib.sweeps import (
+    METRICS,
+    kernel_sweep,
+    mask_sweep,
+    path_density_sweep,
+    preactivation_sweep,
+    recovery_sweep,
+    spectrum_sweep,
+    training_sweep,
+    trial_seed,
+)
+from graphon_lib.sweeps.grid import pairs, pruned_mlp
+from graphon_lib.training import train
+
+CHAIN = Chain([StepGraphon([[0.9], [0.3]]), StepGraphon([[0.8, 0.1], [0.4, 0.6]]), None])
+RAMP = StepGraphon.from_function(lambda u, v: 0.1 + 0.8 * (1 - u) * (1 - v), 8)
+INPUTS = np.random.default_rng(0).normal(size=(5, 6))
+
+SWEEPS: dict[str, Callable[[int], pd.DataFrame]] = {
+    "mask": lambda seed: mask_sweep(
+        ["random", "snip"], [12, 20], [0.5, 0.3], depth=3, trials=2, blocks=5, seed=seed
+    ),
+    "path_density": lambda seed: path_density_sweep(
+        ["random", "snip"], width=20, depth=2, density=0.4, blocks=9, trials=2, seed=seed
+    ),
+    "recovery": lambda seed: recovery_sweep({"ramp": RAMP}, [16, 32], blocks=8, trials=2, seed=seed),
+    "kernel": lambda seed: kernel_sweep(CHAIN, INPUTS, [8, 16], outputs=3, trials=2, seed=seed),
+    "spectrum": lambda seed: spectrum_sweep(
+        ["dense", "random"], [0.5], depth=2, width=16, images=20, blocks=9, trials=2, seed=seed
+    ),
+    "training": lambda seed: training_sweep(
+        ["snip", "dense"], [0.5, 0.3], depth=2, width=16, steps=5, trials=2, seed=seed
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return {name: sweep(0) for name, sweep in SWEEPS.items()}
+
+
+def equal(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether two tables agree to the last bit, arrays in their cells included."""
+    return list(first.columns) == list(second.columns) and all(
+        np.array_equal(np.stack(first[column].tolist()), np.stack(second[column].tolist())) for column in first
+    )
+
+
+def masks_of_trial(method: str, density: float, depth: int, width: int, trial: int, seed: int = 0) -> Masks:
+    """The masks of one trial, from its seed and the public functions alone."""
+    this = trial_seed(seed, width, trial)
+    batch = load_mnist(100, seed=this)
+    model = mlp(depth, width, seed=this)
+    return prune(model, method, density, inputs=batch.inputs, targets=batch.labels, seed=this)
+
+
+# Seeds
+
+
+def test_trials_of_different_seeds_and_widths_differ() -> None:
+    triples = list(itertools.product(range(5), (1, 2, 100, 200), range(5)))
+    assert len({trial_seed(*triple) for triple in triples}) == len(triples)
+    assert all(0 <= trial_seed(*triple) < 2**32 for triple in triples)
+    assert trial_seed(0, 100, 1) != trial_seed(100, 0, 1)
+
+
+def test_the_seeds_of_stored_results_stay() -> None:
+    assert trial_seed(0, 100, 0) == 1505558374
+
+
+@pytest.mark.parametrize("name", list(SWEEPS))
+def test_equal_arguments_give_equal_tables(name: str, tables: dict[str, pd.DataFrame]) -> None:
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    again, other = SWEEPS[name](0), SWEEPS[name](1)
+    assert equal(tables[name], again)
+    assert not equal(again, other)
+    assert torch.equal(state, torch.get_rng_state())
+    np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])  # noqa: NPY002
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("method", ["random", "magnitude", "snip", "grasp", "synflow"])
+def test_masks_do_not_depend_on_the_number_of_threads(method: str, threads: Callable[[int], None]) -> None:
+    found = []
+    for count in (1, 2):
+        threads(count)
+        found.append(pruned_mlp(method, 0.1, depth=2, width=80, seed=3)[1])
+    assert all(torch.equal(a, b) for a, b in zip(found[0].values(), found[1].values(), strict=True))
+
+
+def test_all_methods_and_densities_share_a_trials_network() -> None:
+    models = [
+        pruned_mlp(method, density, depth=2, width=10, seed=7)[0]
+        for method, density in (("dense", 1.0), ("random", 0.5), ("snip", 0.5), ("snip", 0.2))
+    ]
+    for other in models[1:]:
+        for a, b in zip(models[0].parameters(), other.parameters(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_dense_keeps_every_weight() -> None:
+    model, masks = pruned_mlp("dense", 0.1, depth=2, width=10, seed=7)
+    assert [tuple(mask.shape) for mask in masks.values()] == [tuple(w.shape) for w in model.parameters()]
+    assert all(mask.dtype == torch.bool and mask.all() for mask in masks.values())
+
+
+def test_pruned_mlp_takes_the_initialisation() -> None:
+    model, _ = pruned_mlp("magnitude", 0.5, depth=1, width=10, initialisation="pytorch", seed=7)
+    assert torch.equal(model[0].weight, mlp(1, 10, initialisation="pytorch", seed=7)[0].weight)
+
+
+def test_dense_runs_once_a_trial_whatever_the_densities() -> None:
+    grid = pairs(["snip", "dense", "random"], [0.5, 0.1], 2)
+    of_a_trial = [("snip", 0.5), ("snip", 0.1), ("random", 0.5), ("random", 0.1), ("dense", 1.0)]
+    assert grid == [(trial, pair) for trial in (0, 1) for pair in of_a_trial]
+
+
+# Masks
+
+
+def test_mask_sweep_is_a_row_for_each_hidden_mask(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["mask"]
+    assert list(table.columns) == [
+        "method", "width", "density", "trial", "layer", "mask_density", "removed_rows", "removed_columns", "histogram",
+        "null_histogram",
+    ]  # fmt: skip
+    keys = list(zip(*(table[column] for column in ("width", "trial", "method", "density", "layer")), strict=True))
+    assert keys == list(itertools.product([12, 20], [0, 1], ["random", "snip"], [0.5, 0.3], [1, 2]))
+    for row in table.itertuples():
+        mask = list(masks_of_trial(row.method, row.density, 3, row.width, row.trial).values())[row.layer].numpy()
+        assert mask.shape == (row.width, row.width)
+        assert row.mask_density == pytest.approx(mask.mean())
+        assert row.removed_rows == pytest.approx(np.mean([not line.any() for line in mask]))
+        assert row.removed_columns == pytest.approx(np.mean([not line.any() for line in mask.T]))
+        np.testing.assert_array_equal(row.histogram, estimate_graphon(mask, blocks=5).values)
+        assert row.null_histogram.shape == (5, 5)
+
+
+def test_the_null_has_the_masks_density_and_no_structure_but_noise() -> None:
+    table = mask_sweep(["synflow"], [200], [0.1], trials=1, blocks=4)
+    row = table.iloc[0]
+    chance, n = row["mask_density"], 200
+    spread = np.sqrt(chance * (1 - chance) / n**2)
+    assert abs(row["null_histogram"].mean() - chance) < 4 * spread
+    assert row["removed_columns"] > 0.5
+    relative = [row[column] / row[column].mean() for column in ("histogram", "null_histogram")]
+    assert np.std(relative[0]) > 3 * np.std(relative[1])
+
+
+def test_dense_masks_are_full() -> None:
+    table = mask_sweep(["dense"], [10], [0.2], trials=1, blocks=3)
+    row = table.iloc[0]
+    assert (row["mask_density"], row["removed_rows"], row["removed_columns"]) == (1, 0, 0)
+    np.testing.assert_allclose(row["histogram"], 1)
+
+
+@pytest.mark.parametrize("depth", [1, 0])
+def test_mask_sweep_says_that_it_needs_hidden_masks(depth: int) -> None:
+    with pytest.raises(ValueError, match=f"depth is {depth}, but hidden-to-hidden masks need at least 2 hidden layers"):
+        mask_sweep(["random"], [10], [0.5], depth=depth)
+
+
+def test_path_density_sweep(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["path_density"]
+    assert list(table.columns) == ["method", "trial", "exact", "joint", "separate"]
+    assert list(zip(table["trial"], table["method"], strict=True)) == [
+        (0, "random"), (0, "snip"), (1, "random"), (1, "snip"),
+    ]  # fmt: skip
+    for row in table.itertuples():
+        masks = masks_of_trial(row.method, 0.4, 2, 20, row.trial)
+        assert row.exact == path_density(masks)
+        assert row.joint == path_density(estimate_chain(masks, blocks=9))
+        assert row.separate == path_density([estimate_graphon(mask, blocks=9) for mask in masks.values()])
+
+
+def test_recovery_sweep(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["recovery"]
+    assert list(table.columns) == ["graphon", "size", "trial", "error"]
+    assert list(zip(table["graphon"], table["size"], table["trial"], strict=True)) == [
+        ("ramp", 16, 0), ("ramp", 16, 1), ("ramp", 32, 0), ("ramp", 32, 1),
+    ]  # fmt: skip
+    assert table["error"].between(0.01, 1).all()
+    larger = recovery_sweep({"ramp": RAMP}, [64, 1024], blocks=8, trials=2)
+    errors = larger.groupby("size")["error"].mean()
+    assert errors[1024] < 0.5 * errors[64]
+    assert errors[1024] < 0.04
+
+
+def test_recovery_does_not_know_the_order_of_the_mask() -> None:
+    # Sorting puts the densest first: the same graphon the other way round cannot be recovered.
+    upside_down = StepGraphon(RAMP.values[::-1, ::-1])
+    table = recovery_sweep({"ramp": RAMP, "upside down": upside_down}, [256], blocks=8, trials=2)
+    errors = table.groupby("graphon")["error"].mean()
+    turned = RAMP.l2_distance(upside_down) / RAMP.l2_norm()
+    assert errors["upside down"] == pytest.approx(turned, rel=0.1)
+    assert errors["ramp"] < 0.1 * turned
+
+
+# Kernels
+
+
+def test_kernel_sweep(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["kernel"]
+    assert list(table.columns) == ["width", "trial", "error", "bias"]
+    assert list(zip(table["width"], table["trial"], strict=True)) == [(8, 0), (8, 1), (16, 0), (16, 1)]
+    limit = graphon_ntk(INPUTS, CHAIN)
+    for width, rows in table.groupby("width"):
+        kernels = []
+        for trial in (0, 1):
+            seed = trial_seed(0, int(width), trial)
+            model = mlp(2, int(width), inputs=6, outputs=3, seed=seed)
+            drawn = CHAIN.sample([6, int(width), int(width), 3], seed=seed)
+            kernels.append(empirical_ntk(model, dict(zip(dict(model.named_parameters()), drawn, strict=True)), INPUTS))
+        off = [np.sqrt(((kernel - limit) ** 2).sum() / (limit**2).sum()) for kernel in kernels]
+        np.testing.assert_allclose(rows["error"], off, rtol=1e-9)
+        mean = (kernels[0] + kernels[1]) / 2
+        np.testing.assert_allclose(rows["bias"], np.sqrt(((mean - limit) ** 2).sum() / (limit**2).sum()), rtol=1e-9)
+
+
+def test_wider_networks_have_kernels_nearer_to_the_limit() -> None:
+    for activation in ("relu", "erf"):
+        errors = (
+            kernel_sweep(CHAIN, INPUTS, [16, 256], activation=activation, trials=4).groupby("width")["error"].mean()
+        )
+        assert errors[256] < 0.5 * errors[16]
+
+
+def test_preactivation_sweep() -> None:
+    first, second = (preactivation_sweep(CHAIN, INPUTS, layer=layer, width=12, networks=3) for layer in (1, 2))
+    assert first.shape == second.shape == (3, 12, 5)
+    for network in range(3):
+        seed = trial_seed(0, 12, network)
+        masks = CHAIN.sample([6, 12, 12, 1], seed=seed)
+        weights = [
+            w.detach().numpy() * m.numpy()
+            for w, m in zip(mlp(2, 12, inputs=6, outputs=1, seed=seed).parameters(), masks, strict=True)
+        ]
+        below = weights[0] @ INPUTS.T
+        np.testing.assert_allclose(first[network], below, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(second[network], weights[1] @ np.maximum(below, 0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [0, 3])
+def test_preactivation_sweep_says_what_is_wrong(layer: int) -> None:
+    with pytest.raises(ValueError, match=f"layer is {layer}, but the chain has hidden layers 1 to 2"):
+        preactivation_sweep(CHAIN, INPUTS, layer=layer, width=4)
+
+
+def test_spectrum_sweep(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["spectrum"]
+    assert list(table.columns) == [
+        "method", "density", "trial", "rung", *METRICS, "top_eigenvalue", "trace", "alignment", "path_density",
+        "eigenvalues",
+    ]  # fmt: skip
+    keys = list(zip(table["trial"], table["method"], table["density"], table["rung"], strict=True))
+    assert keys == [
+        (trial, *pair, rung)
+        for trial in (0, 1)
+        for pair in (("random", 0.5), ("dense", 1.0))
+        for rung in ("pruned", "sampled", "limit")
+    ]
+    images = load_mnist(20)
+    masks = masks_of_trial("random", 0.5, 2, 16, 1)
+    chain = estimate_chain(masks, blocks=9)
+    seed = trial_seed(0, 16, 1)
+    drawn = dict(zip(masks, chain.sample([784, 16, 16, 10], seed=seed), strict=True))
+    kernels: dict[str, Any] = {
+        "pruned": empirical_ntk(mlp(2, 16, seed=seed), masks, images.inputs),
+        "sampled": empirical_ntk(mlp(2, 16, seed=seed + 1), drawn, images.inputs),
+        "limit": graphon_ntk(images.inputs, chain),
+    }
+    of_trial = table[(table["trial"] == 1) & (table["method"] == "random")].set_index("rung")
+    for rung, kernel in kernels.items():
+        row = of_trial.loc[rung]
+        eigenvalues = np.linalg.eigvalsh(kernel)[::-1]
+        np.testing.assert_allclose(row["eigenvalues"], eigenvalues, rtol=1e-6, atol=1e-9 * eigenvalues[0])
+        assert row["top_eigenvalue"] == pytest.approx(eigenvalues[0] / 20)
+        assert row["trace"] == pytest.approx(np.trace(kernel) / 20)
+        assert row["alignment"] == pytest.approx(alignment(kernel, images.labels))
+        assert row["path_density"] == path_density(masks)
+        assert [row[metric] for metric in METRICS] == [getattr(spectrum(kernel), metric) for metric in METRICS]
+    assert (table.loc[table["method"] == "dense", "path_density"] == 1).all()
+
+
+# Training
+
+
+def test_training_sweep(tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["training"]
+    assert list(table.columns) == ["method", "density", "trial", "losses", "early_loss", "path_density"]
+    keys = list(zip(table["trial"], table["method"], table["density"], strict=True))
+    assert keys == [(t, *pair) for t in (0, 1) for pair in (("snip", 0.5), ("snip", 0.3), ("dense", 1.0))]
+    for row in table.itertuples():
+        seed = trial_seed(0, 16, row.trial)
+        masks = None if row.method == "dense" else masks_of_trial(row.method, row.density, 2, 16, row.trial)
+        curve = train(mlp(2, 16, seed=seed), masks, load_mnist(), steps=5, seed=seed)
+        np.testing.assert_array_equal(row.losses, curve.losses)
+        assert row.early_loss == pytest.approx(row.losses.mean())
+        assert row.path_density == (1 if masks is None else path_density(masks))
