@@ -31,7 +31,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one as make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "no venv module: on Debian, apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --progress-bar on --constraint constraints.txt --editable '.[book,test]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[book,test]'
 	@touch $@
 
 book: $(SITE) ## execute the notebooks, build the site, say where to open it

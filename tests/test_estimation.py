@@ -206,6 +206,9 @@ def test_two_layer_path_density_is_exact_where_blocks_tell_all_degrees_apart() -
     order = np.random.default_rng(0).permutation(8)
     chain = estimate_chain([first[order], second[:, order]], blocks=4)
     assert sorted(chain.graphons[0].row_measure) == [0.25] * 4
+    below, above = chain.graphons
+    np.testing.assert_allclose(below.values @ below.column_measure, [1, 1, 1 / 4, 1 / 4])
+    np.testing.assert_allclose(above.row_measure @ above.values, [1, 1 / 3, 1, 1 / 3])
     assert path_density(chain) == pytest.approx(path_density([first, second]), rel=1e-12)
     assert path_density(chain) == pytest.approx((4 * 4 * (6 + 2) / 2 + 4 * 1 * (6 + 2) / 2) / (4 * 8 * 6))
 

@@ -1,4 +1,4 @@
-"""The Graphon NTK and NNGP: closed forms, the paper's backward form, wide networks, and what must leave them unchanged."""
+"""The Graphon NTK and NNGP: closed forms, the backward form, wide networks, and what must leave them unchanged."""
 
 from __future__ import annotations
 
@@ -162,7 +162,9 @@ def path_integral(graphons: Sequence[StepGraphon]) -> float:
 @pytest.mark.parametrize("activation", ["relu", "erf"])
 def test_all_ones_give_the_dense_kernels(activation: str, depth: int, weight_variance: float) -> None:
     base, other = np.random.default_rng(depth).normal(size=(2, 8))
-    x = np.array([base, base, 3 * base, -base, -0.5 * base, np.zeros(8), base + 1e-7 * other, other, base - 0.1 * other])
+    x = np.array(
+        [base, base, 3 * base, -base, -0.5 * base, np.zeros(8), base + 1e-7 * other, other, base - 0.1 * other]
+    )
     nngp, ntk = (
         kernel(x, [None] * (depth + 1), activation=activation, weight_variance=weight_variance)
         for kernel in (graphon_nngp, graphon_ntk)
@@ -198,9 +200,7 @@ def test_images_of_raw_pixel_size_keep_their_digits_under_erf() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=SEED, depth=st.integers(1, 4), activation=ACTIVATION, weight_variance=st.sampled_from([0.5, 1.0, 2.0]))
-def test_step_graphons_give_the_backward_form(
-    seed: int, depth: int, activation: str, weight_variance: float
-) -> None:
+def test_step_graphons_give_the_backward_form(seed: int, depth: int, activation: str, weight_variance: float) -> None:
     rng = np.random.default_rng(seed)
     coordinates = int(rng.integers(2, 7))
     chain, x, tolerance = random_case(rng, depth, coordinates, 3)
@@ -237,7 +237,7 @@ MONTE_CARLO_CHAINS = {
     "dense": Chain([None, None, None]),
     "masked": Chain(
         [
-            # At finite d only a first layer of zeros and ones averages out: every neuron of a block sees the same inputs.
+            # Zeros and ones: at finite d, all neurons of a block must see the same inputs.
             StepGraphon([[1, 0, 1], [1, 1, 0]], [0.25, 0.75], [0.5, 0.25, 0.25]),
             StepGraphon([[0.9, 0.2], [0.1, 0.6], [0.0, 0.3]], [0.5, 0.25, 0.25], [0.25, 0.75]),
             StepGraphon([[0.3, 0.9, 1.0], [0.8, 0.5, 0.2]], [0.5, 0.5], [0.5, 0.25, 0.25]),
@@ -274,7 +274,7 @@ def trial(x: Array, masks: list[Array], activation: str, rng: np.random.Generato
 @pytest.mark.parametrize("name", sorted(MONTE_CARLO_CHAINS))
 def test_wide_networks_approach_the_kernels(name: str, activation: str) -> None:
     rng = np.random.default_rng(2)
-    chain, x, trials, width, outputs = MONTE_CARLO_CHAINS[name], rng.normal(size=(3, 8)), 100, 256, 2
+    chain, x, trials, width, outputs = MONTE_CARLO_CHAINS[name], rng.normal(size=(3, 8)), 200, 256, 2
     labels = [chain.input_labels(8)]
     for graphon, neurons in zip(chain.graphons, (width, width, outputs), strict=True):
         labels.append(np.repeat(np.arange(graphon.row_measure.size), (graphon.row_measure * neurons).astype(int)))
@@ -461,7 +461,10 @@ X = np.ones((2, 4))
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"inputs": np.ones(4)}, r"inputs has shape \(4,\), but must be a non-empty matrix \(N inputs, d coordinates\)"),
+        (
+            {"inputs": np.ones(4)},
+            r"inputs has shape \(4,\), but must be a non-empty matrix \(N inputs, d coordinates\)",
+        ),
         ({"inputs": np.ones((0, 4))}, r"inputs has shape \(0, 4\), but must be a non-empty matrix"),
         ({"inputs": np.ones((2, 2, 2))}, r"inputs has shape \(2, 2, 2\)"),
         ({"other": np.ones(4)}, r"other has shape \(4,\), but must be a non-empty matrix"),
@@ -486,5 +489,7 @@ def test_bad_arguments(kernel: Any, arguments: dict[str, Any], message: str) -> 
 
 @pytest.mark.parametrize("activation", [torch.relu, None, np.tanh])
 def test_an_activation_that_is_no_dual(activation: Any) -> None:
-    with pytest.raises(TypeError, match=r"activation is a \w+, but must be one of \['erf', 'relu'\], or an object with"):
+    with pytest.raises(
+        TypeError, match=r"activation is a \w+, but must be one of \['erf', 'relu'\], or an object with"
+    ):
         graphon_ntk(X, [None, None], activation=activation)

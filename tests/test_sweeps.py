@@ -164,9 +164,9 @@ def test_mask_sweep_is_a_row_for_each_hidden_mask(tables: dict[str, pd.DataFrame
 
 
 def test_the_null_has_the_masks_density_and_no_structure_but_noise() -> None:
-    table = mask_sweep(["synflow"], [200], [0.1], trials=1, blocks=4)
+    table = mask_sweep(["synflow"], [100], [0.1], trials=1, blocks=4)
     row = table.iloc[0]
-    chance, n = row["mask_density"], 200
+    chance, n = row["mask_density"], 100
     spread = np.sqrt(chance * (1 - chance) / n**2)
     assert abs(row["null_histogram"].mean() - chance) < 4 * spread
     assert row["removed_columns"] > 0.5
