@@ -99,12 +99,12 @@ def distance_matrix(masks: pd.DataFrame) -> Array:
 
 
 def relative(histogram: Array) -> Array:
-    """A histogram over its mean."""
-    return np.asarray(histogram / histogram.mean(), dtype=np.float64)
+    """A histogram over its mean; zero for a mask that keeps nothing."""
+    return np.asarray(histogram / (histogram.mean() or 1.0), dtype=np.float64)
 
 
 def _check(masks: pd.DataFrame) -> None:
-    trials, layers = masks["trial"].nunique(), masks["layer"].nunique()
+    trials, layers = masks.groupby(["method", "density", "width"])["trial"].nunique().min(), masks["layer"].nunique()
     if trials < 2 or layers > 1:
         raise ValueError(
             f"masks has {trials} trial(s) and {layers} layer(s), but distances need at least 2 trials of one layer"

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from graphon_lib.networks import check_masks, forward, prunable_layers, to_tensor
 
 # Elements of one working array for a group of neurons handled at once: bounds the memory, and spares a call a neuron.
-GROUP_ELEMENTS = 2**23
+GROUP_ELEMENTS = 2**20
 
 
 def empirical_ntk(

@@ -54,7 +54,7 @@ def textbook(name: str, q: Any, q_other: Any, s: Any) -> tuple[Any, Any]:
     if name == "erf":
         root = mp.sqrt((1 + 2 * q) * (1 + 2 * q_other))
         return 2 / mp.pi * mp.asin(2 * s / root), 4 / mp.pi / mp.sqrt(root**2 - 4 * s**2)
-    theta = mp.acos(s / mp.sqrt(q * q_other))
+    theta = mp.acos(max(-1, min(1, s / mp.sqrt(q * q_other))))
     kernel = mp.sqrt(q * q_other) * (mp.sin(theta) + (mp.pi - theta) * mp.cos(theta)) / (2 * mp.pi)
     return kernel, (mp.pi - theta) / (2 * mp.pi)
 
@@ -98,13 +98,13 @@ def test_nothing_is_lost_where_two_inputs_are_nearly_parallel_or_opposite(
         near, far = spread + distance * geometric, spread + (2 - mp.mpf(distance)) * geometric
         gap, cogap = (near, far) if sign > 0 else (far, near)
         kernel, derivative = textbook(name, mp.mpf(q), mp.mpf(q_other), (cogap - gap) / 2)
-        squares = [textbook(name, mp.mpf(v), mp.mpf(v), mp.mpf(v) - mp.mpf(10) ** -45)[0] for v in (q, q_other)]
+        squares = [textbook(name, mp.mpf(v), mp.mpf(v), mp.mpf(v))[0] for v in (q, q_other)]
         expected = float(sum(squares) / 2 - kernel), float(derivative)
     gap_out, found = ACTIVATIONS[name].dual(*(np.array(float(v)) for v in (q, q_other, gap, cogap)))
     # A gap enters the next layer as a squared angle: its error counts against the variances.
     assert gap_out == pytest.approx(expected[0], rel=1e-7, abs=4e-16 * (q + q_other))
-    # D' of ReLU moves by the square root of its gap's rounding where the norms differ and the angle is nil.
-    rounding = 1e-15 if ratio == 1.0 or name == "erf" else 1e-8
+    # Between two norms a gap is never nil, and ReLU's angle moves by the square root of its rounding.
+    rounding = 1e-15 if ratio == 1.0 or name == "erf" else np.sqrt(2e-16 * (q + q_other) / np.sqrt(q * q_other))
     assert found == pytest.approx(expected[1], rel=1e-12, abs=rounding)
 
 

@@ -433,13 +433,15 @@ def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch, activation: str, ele
 @given(seed=SEED, depth=st.integers(1, 5), activation=ACTIVATION)
 def test_float32_is_close_to_float64(seed: int, depth: int, activation: str) -> None:
     rng = np.random.default_rng(seed)
-    chain, x, _ = random_case(rng, depth, 5, 5)
+    chain, x, tolerance = random_case(rng, depth, 5, 5)
+    # As in float64, neurons that see two inputs as parallel cost half of the digits.
+    allowed = 1e-5 if tolerance == 1e-12 else 2 * float(np.sqrt(np.finfo(np.float32).eps))
     for kernel in (graphon_nngp, graphon_ntk):
         double = kernel(x, chain, activation=activation)
         single = kernel(x, chain, activation=activation, dtype=np.float32)
         assert (double.dtype, single.dtype) == (np.float64, np.float32)
         np.testing.assert_array_equal(single, single.T)
-        assert np.abs(single - double).max() <= 1e-5 * np.abs(double).max()
+        assert np.abs(single - double).max() <= allowed * np.abs(double).max()
 
 
 def test_tensors_lists_and_other_precisions_are_taken_and_left_alone() -> None:

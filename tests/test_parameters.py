@@ -99,9 +99,7 @@ def test_text_is_read_as_the_command_line_gives_it(kind, text, value):
 
 
 WHOLE = "a whole number of at least 1; pass for example -p it 1"
-LIST = (
-    "a list of 1 or more whole numbers of at least 1, each larger than the one before; pass for example -p it '[1]'"
-)
+LIST = "a list of 1 or more whole numbers of at least 1, each larger than the one before; pass for example -p it '[1]'"
 NAMES = (
     "a list of one or more different names out of random, magnitude, snip, grasp, synflow; "
     """pass for example -p it '["random", "snip"]'"""

@@ -22,7 +22,7 @@ def preactivation_histograms(samples: np.ndarray, variances: np.ndarray, positio
     variances : (positions,) array
         Of the limit.
     """
-    figure, axes = canvas(1, len(positions), 1.9 * len(positions) + 0.4, 2.5, sharey=True, sharex=True)
+    figure, axes = canvas(1, len(positions), 1.6 * len(positions) + 0.4, 2.4, sharey=True, sharex=True)
     bound = 3.5 * np.sqrt(max(variances))
     grid = np.linspace(-bound, bound, 200)
     for panel, values, variance, position, colour in zip(
@@ -40,7 +40,7 @@ def preactivation_histograms(samples: np.ndarray, variances: np.ndarray, positio
 @styled
 def kernel_convergence(sweeps: dict[str, pd.DataFrame], rates: dict[str, float]) -> Figure:
     """Distance of finite networks' kernels to the Graphon NTK against width, with the fitted rate (Theorem 1)."""
-    figure, axes = canvas(1, 1, 5.4, 3.6)
+    figure, axes = canvas(1, 1, 4.8, 4.2)
     panel = axes[0, 0]
     for (name, sweep), colour, marker in zip(sweeps.items(), POSITION_COLOURS, "osDv", strict=False):
         widths = np.array(sorted(sweep["width"].unique()))
@@ -60,7 +60,7 @@ def kernel_convergence(sweeps: dict[str, pd.DataFrame], rates: dict[str, float])
 def collapse_scatter(pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Entries of Graphon NTKs over those of path density times the dense kernel, by dense entry: a line at 1 if they
     collapse."""
-    figure, axes = canvas(1, 1, 5.4, 3.4)
+    figure, axes = canvas(1, 1, 4.8, 4.0)
     panel = axes[0, 0]
     for (name, (dense, ratio)), colour, marker in zip(pairs.items(), POSITION_COLOURS, "osDv", strict=False):
         panel.plot(dense, ratio, marker, markersize=3, color=colour, alpha=0.5, markeredgewidth=0, label=name)

@@ -31,7 +31,7 @@ def histogram_grid(masks: pd.DataFrame, *, columns: str) -> Figure:
     Each is divided by its mask's density, so colours compare structure and not how much is kept.
     """
     methods, values = list(masks["method"].unique()), list(masks[columns].unique())
-    figure, axes = canvas(len(methods), len(values), 1.35 * len(values) + 1.1, 1.35 * len(methods) + 0.5)
+    figure, axes = canvas(len(methods), len(values), 1.05 * len(values) + 0.9, 1.05 * len(methods) + 0.5)
     for row, method in zip(axes, methods, strict=True):
         row[0].set_ylabel(METHOD_NAMES[method])
         for panel, value in zip(row, values, strict=True):
@@ -97,7 +97,7 @@ def width_slider(masks: pd.DataFrame) -> go.Figure:
 @styled
 def distance_curves(distances: pd.DataFrame) -> Figure:
     """Distance to the widest networks' histogram against width (the paper's Fig. 4), with the Erdős-Rényi null."""
-    figure, axes = canvas(1, 1, 5.4, 3.6)
+    figure, axes = canvas(1, 1, 4.8, 4.0)
     panel = axes[0, 0]
     widths = sorted(distances["width"].unique())
     for method, group in distances.groupby("method", sort=False):
@@ -106,12 +106,9 @@ def distance_curves(distances: pd.DataFrame) -> Figure:
         null = _by_trial(group, "width", "null").mean(axis=0)
         panel.plot(widths, null, color=style["color"], linestyle=":", linewidth=1)
     panel.plot([], [], color="black", linestyle=":", linewidth=1, label="null of each")
-    panel.set(
-        xscale="log", yscale="log", xlabel="width n", ylabel="distance to the widest (relative L2)", xticks=widths
-    )
-    panel.set_xticks(widths, [str(w) for w in widths])
-    panel.minorticks_off()
-    figure.legend(loc="outside right center")
+    panel.set(xlabel="width n", ylabel="distance to the widest (relative L2)")
+    logarithmic(panel, widths)
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -139,7 +136,7 @@ def between_and_within(distances: np.ndarray, methods: list[str]) -> Figure:
 @styled
 def recovery_curves(recovery: pd.DataFrame) -> Figure:
     """Error of the sorted histogram on known graphons against size."""
-    figure, axes = canvas(1, 1, 5.4, 3.4)
+    figure, axes = canvas(1, 1, 4.8, 4.2)
     panel = axes[0, 0]
     sizes = sorted(recovery["size"].unique())
     looks = zip(("#0072B2", "#D55E00", "#009E73", "#CC79A7"), ("o", "s", "D", "v"), strict=True)
@@ -154,7 +151,7 @@ def recovery_curves(recovery: pd.DataFrame) -> Figure:
 @styled
 def path_density_bars(densities: pd.DataFrame) -> Figure:
     """Path density of the estimated chain over that of the masks: labelled jointly, and mask by mask."""
-    figure, axes = canvas(1, 1, 5.4, 3.2)
+    figure, axes = canvas(1, 1, 4.8, 3.4)
     panel = axes[0, 0]
     methods = list(densities["method"].unique())
     for place, method in enumerate(methods):

@@ -40,7 +40,7 @@ RUNG_NAMES = {
 def loss_curves(training: pd.DataFrame) -> Figure:
     """Training loss over the first steps, a panel a sparsity (the paper's Figs. 2 and 11); bands span the trials."""
     densities = sorted((d for d in training["density"].unique() if d < 1), reverse=True)
-    figure, axes = canvas(1, len(densities), 1.9 * len(densities) + 0.6, 3.2, sharey=True)
+    figure, axes = canvas(1, len(densities), 1.6 * len(densities) + 0.6, 3.0, sharey=True)
     for panel, density in zip(axes[0], densities, strict=True):
         shown = training[(training["density"] == density) | (training["method"] == "dense")]
         for method, group in shown.groupby("method", sort=False):
@@ -61,9 +61,9 @@ def loss_curves(training: pd.DataFrame) -> Figure:
 @styled
 def start_against_paths(training: pd.DataFrame) -> Figure:
     """Mean loss over the first steps against path density, a point a network; larger markers are sparser networks."""
-    figure, axes = canvas(1, 1, 5.4, 3.4)
+    figure, axes = canvas(1, 1, 4.8, 3.8)
     draw_start_against_paths(axes[0, 0], training)
-    figure.legend(loc="outside right center")
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -72,7 +72,7 @@ def draw_start_against_paths(panel: Axes, training: pd.DataFrame) -> None:
     for method, group in training.groupby("method", sort=False):
         look = line_style(str(method))
         panel.scatter(
-            group["path_density"], group["early_loss"], s=20 + 60 * (1 - group["density"]), color=look["color"],
+            group["path_density"], group["early_loss"], s=30 + 50 * (1 - group["density"]), color=look["color"],
             marker=look["marker"], label=look["label"], edgecolors="white", linewidths=0.5,
         )  # fmt: skip
     panel.set(xscale="log", yscale="log", xlabel="path density of the masks", ylabel="mean loss, first steps")
@@ -84,7 +84,7 @@ def draw_start_against_paths(panel: Axes, training: pd.DataFrame) -> None:
 @styled
 def metrics_by_sparsity(spectra: pd.DataFrame, metrics: tuple[str, ...]) -> Figure:
     """Spectral metrics against sparsity, a column each rung (the paper's Fig. 3 is the middle one)."""
-    figure, axes = canvas(len(metrics), len(RUNG_NAMES), 6.6, 1.75 * len(metrics) + 0.9, sharex=True, sharey="row")
+    figure, axes = canvas(len(metrics), len(RUNG_NAMES), 5.8, 1.6 * len(metrics) + 0.9, sharex=True, sharey="row")
     for row, metric in zip(axes, metrics, strict=True):
         for panel, rung in zip(row, RUNG_NAMES, strict=True):
             shown = spectra[spectra["rung"] == rung]
@@ -96,7 +96,7 @@ def metrics_by_sparsity(spectra: pd.DataFrame, metrics: tuple[str, ...]) -> Figu
                 panel.axhline(dense.mean(), color="black", linewidth=1, linestyle=":", label="Dense")
         row[0].set_ylabel(METRIC_NAMES[metric])
     for top, bottom, rung in zip(axes[0], axes[-1], RUNG_NAMES.values(), strict=True):
-        top.set_title(rung, fontsize=9)
+        top.set_title(rung, fontsize=8.5)
         bottom.set_xlabel("sparsity (%)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
@@ -154,7 +154,7 @@ def rank_correlations(table: pd.DataFrame) -> Figure:
         Columns ``metric``, ``rung``, ``correlation``, ``low``, ``high``.
     """
     metrics = list(table["metric"].unique())
-    figure, axes = canvas(1, 1, 5.6, 0.42 * len(metrics) + 1.6)
+    figure, axes = canvas(1, 1, 5.0, 0.42 * len(metrics) + 1.6)
     panel = axes[0, 0]
     rungs = list(table["rung"].unique())
     looks = dict(zip(rungs, (("#D55E00", "o"), ("#E69F00", "s"), ("#0072B2", "D")), strict=False))
