@@ -62,6 +62,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+rerun: export OMP_NUM_THREADS = $(shell nproc)
 rerun: $(INSTALLED) ## one notebook with other parameters: NOTEBOOK=01_mask_convergence PARAMETERS="-p widths '[100,400]' -p trials 3"
 	@case " $(NOTEBOOKS) " in *" $(NOTEBOOK) "*) ;; *) \
 	  echo "NOTEBOOK is '$(NOTEBOOK)', but must be one of: $(NOTEBOOKS)"; exit 1;; esac

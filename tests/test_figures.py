@@ -255,7 +255,7 @@ def test_distance_curves_draw_means_ranges_and_nulls(drawn: dict[str, Any]) -> N
 
 def test_between_and_within_leaves_a_mask_out_of_its_own_mean(drawn: dict[str, Any]) -> None:
     axes = drawn["between_and_within"].axes[0]
-    np.testing.assert_allclose(axes.get_images()[0].get_array(), [[1, 5], [5, 3]])
+    np.testing.assert_allclose(axes.collections[0].get_array(), [[1, 5], [5, 3]])
     assert [text.get_text() for text in axes.texts] == ["1.00", "5.00", "5.00", "3.00"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["Random", "SNIP"]
 

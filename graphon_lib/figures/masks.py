@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -121,15 +122,14 @@ def between_and_within(distances: np.ndarray, methods: list[str]) -> Figure:
     table = np.array([[distances[np.outer(a, b) & others].mean() for b in member] for a in member])
     figure, axes = canvas(1, 1, 4.6, 3.8)
     panel = axes[0, 0]
-    image = panel.imshow(table, cmap="Greys", vmin=0)
-    panel.grid(visible=False)
-    for i, j in np.ndindex(table.shape):
-        dark = table[i, j] > 0.55 * table.max()
-        panel.text(j, i, f"{table[i, j]:.2f}", ha="center", va="center", color="white" if dark else "black")
     labels = [METHOD_NAMES[name] for name in names]
-    panel.set_xticks(range(len(names)), labels, rotation=30, ha="right")
-    panel.set_yticks(range(len(names)), labels)
-    figure.colorbar(image, ax=panel, shrink=0.8).set_label("mean distance (relative L2)")
+    bar = {"label": "mean distance (relative L2)", "shrink": 0.8}
+    sns.heatmap(
+        table, annot=True, fmt=".2f", cmap="Greys", vmin=0, square=True, ax=panel, cbar_kws=bar,
+        xticklabels=labels, yticklabels=labels,
+    )  # fmt: skip
+    panel.tick_params(axis="x", rotation=30)
+    panel.tick_params(axis="y", rotation=0)
     return figure
 
 
