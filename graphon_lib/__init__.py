@@ -9,7 +9,7 @@ from graphon_lib.networks import masks_of, mlp
 from graphon_lib.pruning import prune
 from graphon_lib.graphons import Chain, StepGraphon, homomorphism_density, path_density
 from graphon_lib.estimation import estimate_chain, estimate_graphon
-from graphon_lib.kernels import graphon_nngp, graphon_ntk
+from graphon_lib.kernels import SecondMoment, graphon_nngp, graphon_ntk, second_moment_ntk
 from graphon_lib.empirical import empirical_ntk
 from graphon_lib.spectra import Spectrum, alignment, predicted_loss, spectrum
 from graphon_lib.training import LossCurve, train
@@ -18,6 +18,7 @@ __all__ = [
     "Chain",
     "Dataset",
     "LossCurve",
+    "SecondMoment",
     "Spectrum",
     "StepGraphon",
     "alignment",
@@ -33,6 +34,7 @@ __all__ = [
     "path_density",
     "predicted_loss",
     "prune",
+    "second_moment_ntk",
     "spectrum",
     "train",
 ]

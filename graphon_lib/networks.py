@@ -30,7 +30,16 @@ class Erf(nn.Module):
         return torch.erf(preactivations)
 
 
-ACTIVATION_LAYERS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "erf": Erf}
+ACTIVATION_LAYERS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "linear": nn.Identity,
+    "erf": Erf,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+}
 
 
 def mlp(
@@ -53,8 +62,8 @@ def mlp(
         Neurons in each hidden layer, at least 1.
     inputs, outputs : int
         Input coordinates (784 for MNIST) and outputs (10 classes).
-    activation : {"relu", "erf"}
-        What follows every hidden layer.
+    activation : {"relu", "leaky_relu", "linear", "erf", "gelu", "tanh", "sigmoid", "silu"}
+        What follows every hidden layer; the leak is 0.01, and GELU the exact one.
     initialisation : {"he", "pytorch"}
         ``"he"``: Gaussian of variance 2 / fan-in, which the kernels assume (weight variance 2).
         ``"pytorch"``: the default of ``nn.Linear``, uniform of variance 1 / (3 fan-in), which the paper's code uses.

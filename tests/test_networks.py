@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from graphon_lib.networks import Erf, check_masks, forward, masks_of, mlp, prunable_layers, to_tensor
+from graphon_lib.networks import ACTIVATION_LAYERS, Erf, check_masks, forward, masks_of, mlp, prunable_layers, to_tensor
 
 SIZE = st.integers(1, 9)
 
@@ -47,6 +47,18 @@ def test_defaults_are_those_of_mnist_and_relu() -> None:
     assert all(w.dtype == torch.float32 and not w.is_meta for w in weights_of(model))
     assert isinstance(model[1], nn.ReLU)
     assert all(torch.equal(a, b) for a, b in zip(weights_of(model), weights_of(mlp(2, 16, seed=0)), strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATION_LAYERS))
+def test_every_activation_follows_every_hidden_layer(name: str) -> None:
+    model = mlp(2, 4, inputs=3, activation=name)
+    assert [type(layer) for layer in model] == [nn.Linear, ACTIVATION_LAYERS[name]] * 2 + [nn.Linear]
+    assert list(prunable_layers(model)) == ["0.weight", "2.weight", "4.weight"]
+    z = torch.tensor([-1.0, 2.0])
+    # The functions themselves are compared with those of the kernels in test_activations.
+    expected = {"relu": [0.0, 2.0], "leaky_relu": [-0.01, 2.0], "linear": [-1.0, 2.0]}
+    if name in expected:
+        assert model[3](z).tolist() == pytest.approx(expected[name])
 
 
 def test_he_weights_are_gaussian_of_variance_two_over_fan_in() -> None:
@@ -92,7 +104,7 @@ def test_sizes_may_be_numpy_integers() -> None:
         ({"width": True}, "width is True, but"),
         ({"inputs": -1}, "inputs is -1, but"),
         ({"outputs": "10"}, "outputs is '10', but"),
-        ({"activation": "tanh"}, r"activation is 'tanh', but must be one of \['erf', 'relu'\]"),
+        ({"activation": "swish"}, r"activation is 'swish', but must be one of \['erf', 'gelu', .*, 'tanh'\]"),
         ({"initialisation": "xavier"}, r"initialisation is 'xavier', but must be one of \['he', 'pytorch'\]"),
     ],
 )

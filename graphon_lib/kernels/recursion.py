@@ -1,0 +1,273 @@
+"""The recursion on one tile of pairs of inputs, all layers, so that nothing larger than a tile is ever held.
+
+A tile's numbers depend on its place alone: not on which thread, process or run computes it, or beside which others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from graphon_lib.activations import DualActivation, LeakyReLU
+from graphon_lib.kernels import fused
+from graphon_lib.kernels.reduction import Reduced
+
+Array = NDArray[np.floating[Any]]
+
+# Pairs of inputs on one side of a tile: the unit of work, of progress and of resuming.
+SIDE = 128
+# Blocks x pairs of inputs handled at once: a layer's few arrays of this many elements stay in a core's cache.
+WORKING_ELEMENTS = 2**17
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a tile needs to know; plain arrays, so that it travels to other processes.
+
+    Attributes
+    ----------
+    x, y : (coordinates, N), (coordinates, M) arrays
+        Inputs as columns, merged coordinates scaled, sorted by group.
+    starts : (groups + 1,) int array
+        Where each group's coordinates begin in x and y.
+    operators : list of arrays
+        As in :class:`Reduced`; for homogeneous phi divided by their largest entries, whose product is ``scale``.
+    variances_x, variances_y : list of arrays
+        S_l(u; x, x) of each layer, (blocks, N), in float64; the last, (1, N), is the outputs'.
+    shares : (L + 1,) array
+        The weight of each layer's own term in the tangent: ones for the NTK.
+    scale, scale_x, scale_y : float, (N,), (M,) arrays
+        What the kernel, its rows and its columns are multiplied by at the end.
+    tangent : bool
+        Whether the kernel is the NTK or the NNGP.
+    symmetric : bool
+        Whether y is x: only tiles on and below the diagonal are computed.
+    """
+
+    x: Array
+    y: Array
+    starts: NDArray[np.int64]
+    operators: Sequence[Array]
+    variances_x: Sequence[Array]
+    variances_y: Sequence[Array]
+    shares: Array
+    scale: float
+    scale_x: Array
+    scale_y: Array
+    phi: DualActivation
+    tangent: bool
+    symmetric: bool
+    device: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.x.shape[1], self.y.shape[1]
+
+    @functools.cached_property
+    def layers(self) -> list[tuple[Array, Array]]:
+        """For each hidden layer, what the compiled pass needs of the rows' inputs, and of the columns'."""
+        pairs = zip(self.variances_x[:-1], self.variances_y[:-1], strict=True)
+        dtype = self.x.dtype
+        found = []
+        with one_thread():
+            for q, q_other in pairs:
+                a = fused.features(self.phi, q).astype(dtype)
+                found.append((a, a if self.symmetric else fused.features(self.phi, q_other).astype(dtype)))
+        return found
+
+
+def prepare(
+    x: Array, y: Array | None, reduced: Reduced, phi: DualActivation, dtype: Any, *, shares: Array | None = None,
+    tangent: bool = True, device: str | None = None,
+) -> Plan:  # fmt: skip
+    """Sort and scale the inputs, and send their variances through all layers."""
+    order = np.argsort(reduced.groups, kind="stable")
+    order = order[reduced.groups[order] >= 0]
+    counts = np.bincount(reduced.groups[order], minlength=reduced.operators[0].shape[1])
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    operators, scale = list(reduced.operators), 1.0
+    if phi.homogeneous:
+        # Theta(x, x') = |x| |x'| Theta(x/|x|, x'/|x'|): parallel inputs then have gap 0, exactly. Likewise each layer.
+        largest = [max(float(operator.max(initial=0.0)), 1e-300) for operator in operators]
+        operators = [operator / size for operator, size in zip(operators, largest, strict=True)]
+        scale = float(np.prod(largest))
+    sides = []
+    for z in (x,) if y is None else (x, y):
+        z = z * reduced.coordinate_scale
+        norms = np.linalg.norm(z, axis=1) if phi.homogeneous else np.ones(len(z))
+        columns = np.ascontiguousarray((z / np.where(norms > 0, norms, 1)[:, None])[:, order].T)
+        squares = np.zeros((len(counts), len(z)))
+        np.add.at(squares, np.repeat(np.arange(len(counts)), counts), columns**2)
+        with one_thread():
+            variances = [operators[0] @ squares]
+            for operator in operators[1:]:
+                variances.append(operator @ phi.second_moment(variances[-1]))
+        sides.append((columns.astype(dtype), variances, norms))
+    (a, variances_x, scale_x), (b, variances_y, scale_y) = sides[0], sides[-1]
+    return Plan(
+        a, b, starts, [np.ascontiguousarray(operator, dtype) for operator in operators], variances_x, variances_y,
+        np.ones(len(operators)) if shares is None else shares, scale, scale_x, scale_y, phi, tangent, y is None, device,
+    )  # fmt: skip
+
+
+def compute(plan: Plan, row: int, column: int) -> Array:
+    """The kernel of the inputs row ... row + SIDE and column ... column + SIDE, as far as there are so many."""
+    rows, columns = (slice(at, min(at + SIDE, n)) for at, n in zip((row, column), plan.shape, strict=True))
+    values = np.zeros((rows.stop - row, columns.stop - column), plan.x.dtype)
+    if plan.operators[-1].shape[1] == 0:  # no path: dropped by the reduction
+        return values
+    on_diagonal = plan.symmetric and row == column
+    if plan.device is not None or type(plan.phi) not in {LeakyReLU, *fused.PASSES}:
+        values[:] = _general(plan, rows, columns)
+    else:
+        height, width = _working_shape(plan)
+        buffers = _Buffers(plan, height * width)
+        with one_thread():
+            for r in range(rows.start, rows.stop, height):
+                for c in range(columns.start, columns.stop, width):
+                    high, wide = min(height, rows.stop - r), min(width, columns.stop - c)
+                    if not on_diagonal or c < r + high:
+                        values[r - row : r - row + high, c - column : c - column + wide] = buffers.compute(
+                            r, c, high, wide
+                        )
+    if on_diagonal:
+        values = np.tril(values) + np.tril(values, -1).T
+    return values * (np.outer(plan.scale_x[rows], plan.scale_y[columns]) * plan.scale).astype(values.dtype)
+
+
+def _working_shape(plan: Plan) -> tuple[int, int]:
+    blocks = max(max(operator.shape) for operator in plan.operators)
+    # Whole powers of two that divide a tile.
+    pairs = 2 ** int(np.clip(np.log2(WORKING_ELEMENTS / blocks), 8, 2 * np.log2(SIDE)))
+    width = min(SIDE, 2 ** ((pairs.bit_length()) // 2))
+    return pairs // width, width
+
+
+class _Buffers:
+    """Working memory of one thread, and the recursion that runs in it."""
+
+    def __init__(self, plan: Plan, pairs: int) -> None:
+        self.plan = plan
+        self.dtype = torch.from_numpy(plan.x[:1, :1]).dtype
+        # Copies in torch's aligned memory: a product's last digit may depend on its operands' alignment.
+        self.operators = [torch.tensor(operator) for operator in plan.operators]
+        blocks = max(max(operator.shape) for operator in plan.operators)
+        self.tiles = [torch.empty(blocks * 2 * pairs, dtype=self.dtype) for _ in range(2)]
+        homogeneous = isinstance(plan.phi, LeakyReLU)
+        self.deltas = [np.empty(blocks * pairs if homogeneous else 0, plan.x.dtype) for _ in range(2)]
+        self.shares = plan.shares.astype(plan.x.dtype)
+        if homogeneous:
+            alpha = plan.phi.negative_slope  # type: ignore[attr-defined]
+            self.slopes = np.array([(1 + alpha**2) / 2, (1 - alpha) ** 2 / (2 * np.pi), alpha], plan.x.dtype)
+
+    def compute(self, row: int, column: int, rows: int, columns: int) -> Array:
+        plan, (blocks, groups) = self.plan, self.plan.operators[0].shape
+        gaps = self.tiles[0][: groups * rows * columns].view(groups, rows, columns)
+        fused.input_gaps(plan.x, plan.y, row, column, plan.starts, gaps.numpy())
+        tile = self._tile(1, blocks, rows, columns)
+        half = tile.view(blocks, 2 * rows * columns)[:, : rows * columns]
+        torch.mm(self.operators[0], gaps.view(groups, rows * columns), out=half)
+        labels = np.repeat(np.arange(len(plan.starts) - 1), np.diff(plan.starts))
+        below_x, below_y, delta = plan.x, plan.y, np.empty((1, 1, 1), plan.x.dtype)
+        for layer, (x, y) in enumerate(plan.layers):
+            share, first = self.shares[layer], layer == 0
+            if isinstance(plan.phi, LeakyReLU):
+                kept = self.deltas[layer % 2][: len(tile) * rows * columns].reshape(len(tile), rows, columns)
+                fused.piecewise_linear(
+                    tile.numpy(), row, column, first, share, x, y, self.slopes,
+                    plan.operators[layer], labels, below_x, below_y, delta, kept,
+                )  # fmt: skip
+                labels, below_x, below_y, delta = np.arange(len(tile)), x[0], y[0], kept
+            else:
+                fused.PASSES[type(plan.phi)](tile.numpy(), row, column, first, share, x, y)
+            tile = self._apply(layer + 1, tile)
+        gap, propagated = tile[0].numpy()
+        both = plan.variances_x[-1][0, row : row + rows, None] + plan.variances_y[-1][0, column : column + columns]
+        covariance = (both / 2).astype(gap.dtype) - gap  # S_{L+1}
+        kernel: Array = self.shares[-1] * covariance + propagated if plan.tangent else covariance
+        return kernel
+
+    def _tile(self, place: int, blocks: int, rows: int, columns: int) -> torch.Tensor:
+        return self.tiles[place][: blocks * 2 * rows * columns].view(blocks, 2, rows, columns)
+
+    def _apply(self, layer: int, tile: torch.Tensor) -> torch.Tensor:
+        """A_{l+1} times the gaps and the tangents: every integral of the recursion in one product."""
+        operator, (blocks, _, rows, columns) = self.operators[layer], tile.shape
+        result, pairs = self._tile((layer + 1) % 2, len(operator), rows, columns), 2 * rows * columns
+        torch.mm(operator, tile.view(blocks, pairs), out=result.view(len(operator), pairs))
+        return result
+
+
+def _general(plan: Plan, rows: slice, columns: slice) -> Array:
+    """The same for activations that bring no compiled pass, and on other devices: whole arrays at a time."""
+    device = plan.device or "cpu"
+
+    def there(array: Array) -> Any:
+        # An activation written for numpy need not know torch.
+        array = np.ascontiguousarray(array, dtype=plan.x.dtype)
+        return array if plan.device is None else torch.from_numpy(array).to(device)
+
+    variances_x = [there(q[:, rows, None]) for q in plan.variances_x]
+    variances_y = [there(q[:, None, columns]) for q in plan.variances_y]
+    operators = [there(operator) for operator in plan.operators]
+    gaps = np.empty((2, len(plan.starts) - 1, rows.stop - rows.start, columns.stop - columns.start), plan.x.dtype)
+    for sign, array in zip((1, -1), gaps, strict=True):
+        fused.input_gaps(plan.x, sign * plan.y, rows.start, columns.start, plan.starts, array)
+
+    pairs = (rows.stop - rows.start) * (columns.stop - columns.start)
+
+    def apply(operator: Any, values: Any) -> Any:
+        return (operator @ values.reshape(len(values), pairs)).reshape(len(operator), *values.shape[1:])
+
+    gap, cogap = (apply(operators[0], there(array)) for array in gaps)
+    covariance = (cogap - gap) / 2  # S_1
+    tangent = float(plan.shares[0]) * covariance
+    for layer, operator in enumerate(operators[1:]):
+        gap, derivative = plan.phi.dual(variances_x[layer], variances_y[layer], gap, cogap)
+        gap, propagated = apply(operator, gap), apply(operator, derivative * tangent)
+        both = variances_x[layer + 1] + variances_y[layer + 1]
+        cogap = both - gap
+        covariance = both / 2 - gap  # S_{l+1}
+        tangent = float(plan.shares[layer + 1]) * covariance + propagated
+    kernel = (tangent if plan.tangent else covariance)[0]
+    return np.asarray(kernel if plan.device is None else kernel.cpu().numpy())
+
+
+_lock, _users, _restore = threading.Lock(), 0, contextlib.ExitStack()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep matrix products to one thread, whose sums have one order; it is tiles that run side by side.
+
+    Holds for the whole process while anyone is inside; who leaves last puts back what was.
+    """
+    global _users, _restore
+    with _lock:
+        if _users == 0:
+            _restore = contextlib.ExitStack()
+            _restore.enter_context(_blas().limit(limits=1))  # numpy's and scipy's
+            _restore.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _restore.close()
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
