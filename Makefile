@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PEERS := .venv-peers/.installed
 NOTEBOOKS := 01_mask_convergence 02_graphon_estimation 03_graphon_ntk 04_spectra_and_training
 CHAPTERS := $(NOTEBOOKS:%=book/chapters/%.ipynb)
 SITE := book/_build/html/index.html
@@ -18,7 +19,7 @@ export PYTHONWARNINGS ?=
 # The kernels of this environment only, whatever else the user has installed.
 export PYTHONNOUSERSITE = 1
 
-.PHONY: help .venv book chapters test lint notebooks picture rerun clean
+.PHONY: help .venv book chapters test lint notebooks picture rerun benchmark clean
 .DELETE_ON_ERROR:
 
 help: ## list these commands
@@ -75,6 +76,16 @@ notebooks: $(INSTALLED) ## after editing a notebook's .md: execute it and store 
 
 picture: $(INSTALLED) ## redraw the picture of the README and the landing page
 	$(BIN)/python -m companion_site.overview
+
+$(PEERS): tests/benchmarks/requirements-peers.txt
+	@echo "== installing the peers into .venv-peers (half a minute)"
+	@$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --no-deps --requirement $<
+	@touch $@
+
+benchmark: export OMP_NUM_THREADS = 2
+benchmark: $(INSTALLED) $(PEERS) ## our kernels against neural-tangents, as ratios measured in one run (12 minutes)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 clean: ## remove what was built, but not .venv
 	rm -rf book/_build book/chapters notebooks/runs

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from graphon_lib.activations import LeakyReLU
 from graphon_lib.kernels import fused
+from graphon_lib.kernels.arithmetic import arctangent
+from graphon_lib.kernels.piecewise_linear import piecewise_linear
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_arctangent_is_right_to_rounding(dtype: Any) -> None:
     t = np.linspace(-np.tan(np.pi / 8), np.tan(np.pi / 8), 10001).astype(dtype)
-    found = np.array([fused.arctangent(value, dtype) for value in t])
+    found = np.array([arctangent(value, dtype) for value in t])
     np.testing.assert_allclose(found, np.arctan(t.astype(np.longdouble)), rtol=2 * np.finfo(dtype).eps)
 
 
@@ -36,17 +38,31 @@ def test_gaps_of_inputs(sizes: list[int], dtype: Any) -> None:
 
 def one_block(x: NDArray[np.float64], y: NDArray[np.float64], dtype: Any) -> tuple[float, float]:
     """The gap of the outputs and D' of a ReLU neuron that sees all coordinates of two inputs."""
-    tile = np.zeros((1, 2, 1, 1), dtype)
+    gaps, tangents = np.zeros((2, 1, 1, 1), dtype)
     a, b = x[:, None].astype(dtype), y[:, None].astype(dtype)
     weights = np.full((1, len(x)), 1, dtype)
-    tile[0, 0] = ((a - b) ** 2).sum() / 2
+    gaps[:] = ((a - b) ** 2).sum() / 2
     signals = [fused.features(LeakyReLU(0.0), (z.astype(float) ** 2).sum(axis=0)[None]).astype(dtype) for z in (a, b)]
     slopes, kept = np.array([0.5, 0.5 / np.pi, 0], dtype), np.empty((1, 1, 1), dtype)
-    fused.piecewise_linear(
-        tile, 0, 0, True, dtype(1), *signals, slopes, weights, np.arange(len(x)), a, b, np.empty((1, 1, 1), dtype), kept
+    piecewise_linear(
+        gaps,
+        tangents,
+        0,
+        0,
+        True,
+        dtype(1),
+        *signals,
+        0,
+        slopes,
+        weights,
+        np.arange(len(x)),
+        a,
+        b,
+        np.empty((1, 1, 1), dtype),
+        kept,
     )
     s = float(signals[0][0, 0, 0]) * float(signals[1][0, 0, 0])
-    return float(tile[0, 0, 0, 0]), float(tile[0, 1, 0, 0]) / s
+    return float(gaps[0, 0, 0]), float(tangents[0, 0, 0]) / s
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 3e-7), (np.float64, 1e-15)])

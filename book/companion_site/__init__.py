@@ -1,4 +1,4 @@
-"""The site's own Sphinx extension: offline assets, Plotly figures, and the ledger of claims.
+"""The site's own Sphinx extension: offline assets, Plotly figures, the ledger of claims, and benchmarks.
 
 Listed under ``sphinx: extra_extensions`` in ``_config.yml``. The renderer of notebook outputs (:mod:`.outputs`) is
 found by myst-nb through an entry point, so the project has to be installed for it to act.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from companion_site.benchmark import BenchmarkDirective
 from companion_site.claims_table import ClaimsDirective
 from companion_site.offline_assets import copy_assets, drop_thebe_nodes, drop_thebe_scripts
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive and the handlers with Sphinx."""
+    """Register the directives and the handlers with Sphinx."""
+    app.add_directive("benchmark", BenchmarkDirective)
     app.add_directive("claims", ClaimsDirective)
     app.connect("build-finished", copy_assets)
     # After sphinx-thebe (priority 500) has added what is to go.

@@ -15,8 +15,8 @@ out, this is S_{L+1} plus, for each layer l, the integral of G_l S_l with the ba
 same number in one pass instead of two. For step graphons every integral is a finite sum, so the result is exact.
 
 Read on in this order: ``reduction`` (which blocks need computing), ``recursion`` (the layers, on one tile of the
-kernel), ``fused`` (its inner loops), ``tiles`` (all tiles: threads, cluster, files), ``analytic`` and ``second_moment``
-(the public functions).
+kernel), ``fused`` (the same compiled, with ``piecewise_linear``, ``smooth`` and ``arithmetic``), ``tiles`` (all tiles:
+threads, cluster, files), ``analytic`` and ``second_moment`` (the public functions).
 """
 
 from graphon_lib.kernels.analytic import graphon_nngp, graphon_ntk

@@ -73,16 +73,13 @@ class Plan:
         return self.x.shape[1], self.y.shape[1]
 
     @functools.cached_property
-    def layers(self) -> list[tuple[Array, Array]]:
-        """For each hidden layer, what the compiled pass needs of the rows' inputs, and of the columns'."""
-        pairs = zip(self.variances_x[:-1], self.variances_y[:-1], strict=True)
-        dtype = self.x.dtype
-        found = []
+    def features(self) -> tuple[Array, Array]:
+        """What the compiled passes need of the blocks of all hidden layers, for the rows' inputs and the columns'."""
         with one_thread():
-            for q, q_other in pairs:
-                a = fused.features(self.phi, q).astype(dtype)
-                found.append((a, a if self.symmetric else fused.features(self.phi, q_other).astype(dtype)))
-        return found
+            x = fused.features(self.phi, np.concatenate(self.variances_x[:-1])).astype(self.x.dtype)
+            if self.symmetric:
+                return x, x
+            return x, fused.features(self.phi, np.concatenate(self.variances_y[:-1])).astype(self.x.dtype)
 
 
 def prepare(
@@ -126,85 +123,33 @@ def compute(plan: Plan, row: int, column: int) -> Array:
     if plan.operators[-1].shape[1] == 0:  # no path: dropped by the reduction
         return values
     on_diagonal = plan.symmetric and row == column
-    if plan.device is not None or type(plan.phi) not in {LeakyReLU, *fused.PASSES}:
+    if plan.device is not None or type(plan.phi) not in fused.KINDS:
         values[:] = _general(plan, rows, columns)
     else:
-        height, width = _working_shape(plan)
-        buffers = _Buffers(plan, height * width)
+        dtype, slopes = plan.x.dtype, np.zeros(3, plan.x.dtype)
+        if isinstance(plan.phi, LeakyReLU):
+            alpha = plan.phi.negative_slope
+            slopes[:] = (1 + alpha**2) / 2, (1 - alpha) ** 2 / (2 * np.pi), alpha
+        blocks = np.array([plan.operators[0].shape[1], *(len(operator) for operator in plan.operators)])
+        operators = np.concatenate([operator.ravel() for operator in plan.operators])
+        outputs = (q[-1][0].astype(dtype) for q in (plan.variances_x, plan.variances_y))
         with one_thread():
-            for r in range(rows.start, rows.stop, height):
-                for c in range(columns.start, columns.stop, width):
-                    high, wide = min(height, rows.stop - r), min(width, columns.stop - c)
-                    if not on_diagonal or c < r + high:
-                        values[r - row : r - row + high, c - column : c - column + wide] = buffers.compute(
-                            r, c, high, wide
-                        )
+            fused.through_layers(
+                values, row, column, *_working_shape(int(blocks.max())), on_diagonal, plan.tangent,
+                fused.KINDS[type(plan.phi)], slopes, plan.shares.astype(dtype), plan.starts, plan.x, plan.y,
+                blocks, operators,
+                *plan.features, *outputs,
+            )  # fmt: skip
     if on_diagonal:
         values = np.tril(values) + np.tril(values, -1).T
     return values * (np.outer(plan.scale_x[rows], plan.scale_y[columns]) * plan.scale).astype(values.dtype)
 
 
-def _working_shape(plan: Plan) -> tuple[int, int]:
-    blocks = max(max(operator.shape) for operator in plan.operators)
-    # Whole powers of two that divide a tile.
-    pairs = 2 ** int(np.clip(np.log2(WORKING_ELEMENTS / blocks), 8, 2 * np.log2(SIDE)))
-    width = min(SIDE, 2 ** ((pairs.bit_length()) // 2))
+def _working_shape(blocks: int) -> tuple[int, int]:
+    """Rows and columns handled at once: powers of two, which divide a tile."""
+    pairs = 2 ** int(np.clip(np.log2(WORKING_ELEMENTS / blocks), 6, 2 * np.log2(SIDE)))
+    width = min(SIDE, 2 ** (pairs.bit_length() // 2))
     return pairs // width, width
-
-
-class _Buffers:
-    """Working memory of one thread, and the recursion that runs in it."""
-
-    def __init__(self, plan: Plan, pairs: int) -> None:
-        self.plan = plan
-        self.dtype = torch.from_numpy(plan.x[:1, :1]).dtype
-        # Copies in torch's aligned memory: a product's last digit may depend on its operands' alignment.
-        self.operators = [torch.tensor(operator) for operator in plan.operators]
-        blocks = max(max(operator.shape) for operator in plan.operators)
-        self.tiles = [torch.empty(blocks * 2 * pairs, dtype=self.dtype) for _ in range(2)]
-        homogeneous = isinstance(plan.phi, LeakyReLU)
-        self.deltas = [np.empty(blocks * pairs if homogeneous else 0, plan.x.dtype) for _ in range(2)]
-        self.shares = plan.shares.astype(plan.x.dtype)
-        if homogeneous:
-            alpha = plan.phi.negative_slope  # type: ignore[attr-defined]
-            self.slopes = np.array([(1 + alpha**2) / 2, (1 - alpha) ** 2 / (2 * np.pi), alpha], plan.x.dtype)
-
-    def compute(self, row: int, column: int, rows: int, columns: int) -> Array:
-        plan, (blocks, groups) = self.plan, self.plan.operators[0].shape
-        gaps = self.tiles[0][: groups * rows * columns].view(groups, rows, columns)
-        fused.input_gaps(plan.x, plan.y, row, column, plan.starts, gaps.numpy())
-        tile = self._tile(1, blocks, rows, columns)
-        half = tile.view(blocks, 2 * rows * columns)[:, : rows * columns]
-        torch.mm(self.operators[0], gaps.view(groups, rows * columns), out=half)
-        labels = np.repeat(np.arange(len(plan.starts) - 1), np.diff(plan.starts))
-        below_x, below_y, delta = plan.x, plan.y, np.empty((1, 1, 1), plan.x.dtype)
-        for layer, (x, y) in enumerate(plan.layers):
-            share, first = self.shares[layer], layer == 0
-            if isinstance(plan.phi, LeakyReLU):
-                kept = self.deltas[layer % 2][: len(tile) * rows * columns].reshape(len(tile), rows, columns)
-                fused.piecewise_linear(
-                    tile.numpy(), row, column, first, share, x, y, self.slopes,
-                    plan.operators[layer], labels, below_x, below_y, delta, kept,
-                )  # fmt: skip
-                labels, below_x, below_y, delta = np.arange(len(tile)), x[0], y[0], kept
-            else:
-                fused.PASSES[type(plan.phi)](tile.numpy(), row, column, first, share, x, y)
-            tile = self._apply(layer + 1, tile)
-        gap, propagated = tile[0].numpy()
-        both = plan.variances_x[-1][0, row : row + rows, None] + plan.variances_y[-1][0, column : column + columns]
-        covariance = (both / 2).astype(gap.dtype) - gap  # S_{L+1}
-        kernel: Array = self.shares[-1] * covariance + propagated if plan.tangent else covariance
-        return kernel
-
-    def _tile(self, place: int, blocks: int, rows: int, columns: int) -> torch.Tensor:
-        return self.tiles[place][: blocks * 2 * rows * columns].view(blocks, 2, rows, columns)
-
-    def _apply(self, layer: int, tile: torch.Tensor) -> torch.Tensor:
-        """A_{l+1} times the gaps and the tangents: every integral of the recursion in one product."""
-        operator, (blocks, _, rows, columns) = self.operators[layer], tile.shape
-        result, pairs = self._tile((layer + 1) % 2, len(operator), rows, columns), 2 * rows * columns
-        torch.mm(operator, tile.view(blocks, pairs), out=result.view(len(operator), pairs))
-        return result
 
 
 def _general(plan: Plan, rows: slice, columns: slice) -> Array:

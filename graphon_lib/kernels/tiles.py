@@ -55,7 +55,7 @@ def _in_threads(plan: Plan, tiles: list[Tile]) -> Iterable[tuple[Tile, Array]]:
     if threads <= 1 or plan.device is not None:
         yield from ((tile, compute(plan, *tile)) for tile in tiles)
         return
-    plan.layers  # noqa: B018 - made once, before the threads share it
+    plan.features  # noqa: B018 - made once, before the threads share it
     # Whole tiles first, those half above the diagonal last: threads then end together.
     waiting = iter(sorted(tiles, key=lambda tile: tile[0] == tile[1]))
     with one_thread(), ThreadPoolExecutor(threads) as pool:

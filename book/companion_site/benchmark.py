@@ -1,0 +1,133 @@
+"""What ``make benchmark`` measured, on the page: ``{benchmark} accuracy``, ``ratios``, ``growth`` or ``machine``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+from sphinx.util.docutils import SphinxDirective
+
+from graphon_lib.figures.style import canvas, styled
+
+RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "benchmark.json"
+GROWTH = "growth: "
+SIZES = ("images", "blocks", "hidden layers")
+
+Case = dict[str, Any]
+
+
+class BenchmarkDirective(SphinxDirective):
+    """One part of the stored results, as a table, a figure or a sentence."""
+
+    required_arguments: ClassVar[int] = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Read the results and lay out the part that the argument names."""
+        part = self.arguments[0]
+        parts = {"accuracy": accuracy_table, "ratios": ratio_table, "machine": machine_sentence}
+        if part not in {*parts, "growth"}:
+            raise self.error(f"benchmark has the argument {part!r}, but must be one of {sorted({*parts, 'growth'})}")
+        if not RESULTS.exists():
+            raise self.error(f"benchmark found no {RESULTS.name} in notebooks/results; measure with `make benchmark`")
+        self.env.note_dependency(str(RESULTS))
+        results = json.loads(RESULTS.read_text())
+        return self._growth(results["cases"]) if part == "growth" else [parts[part](results)]
+
+    def _growth(self, cases: Sequence[Case]) -> list[nodes.Node]:
+        # Beside the executed chapters: made at each build, and ignored by git.
+        target = Path(self.env.srcdir, "chapters", "kernel_growth.svg")
+        target.parent.mkdir(exist_ok=True)
+        growth_figure(cases).savefig(target, metadata={"Date": None})
+        exponents = [
+            f"{interval(case)} with {case['case'].removeprefix('growth with ')}"
+            for case in cases
+            if case["unit"] == "exponent"
+        ]
+        caption = (
+            "Seconds for one kernel as one size grows and the others stay, on logarithmic axes. Exponents of the power "
+            f"laws through them, with 95 % intervals: {'; '.join(exponents)}."
+        )
+        image = nodes.image(uri="/chapters/kernel_growth.svg", alt=caption)
+        figure = nodes.figure("", image, nodes.caption(text=caption), ids=["kernel-growth"])
+        return [figure]
+
+
+def accuracy_table(results: dict[str, Any]) -> nodes.table:
+    """Errors against references, double and single precision side by side where both were measured."""
+    rows: dict[str, list[str]] = {}
+    for case in results["cases"]:
+        if case["unit"] == "relative error":
+            name, precision = case["case"].rsplit(": ", 1)
+            rows.setdefault(name, ["", ""])[precision == "float32"] = f"{case['value']:.0e}"
+        elif case["unit"] == "standard errors":
+            rows[case["case"]] = [f"{case['value']:.1f} standard errors", ""]
+    return table(("reference", "float64", "float32"), [[name, *cells] for name, cells in rows.items()])
+
+
+def ratio_table(results: dict[str, Any]) -> nodes.table:
+    """Ratios, seconds and gigabytes, each beside what was asked of it."""
+    rows = [
+        [case["case"], f"{interval(case)} {case['unit']}", asked(case)]
+        for case in results["cases"]
+        if case["unit"] in {"times the peer", "s", "GB", "times"} and not case["case"].startswith(GROWTH)
+    ]
+    return table(("case", "median and 95 % interval", "asked"), rows)
+
+
+def machine_sentence(results: dict[str, Any]) -> nodes.paragraph:
+    """With what the numbers came about."""
+    facts = results["machine"]
+    versions = {**facts["versions"], **facts["peer"]}
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    text = (
+        f"Measured on {facts['date']} with {facts['threads']} threads of {facts['processor']}, "
+        f"Python {facts['python']}, {listed}, at commit {facts['commit']}."
+    )
+    return nodes.paragraph(text=text)
+
+
+@styled
+def growth_figure(cases: Iterable[Case]) -> Figure:
+    """Seconds against images, blocks and hidden layers, a panel each."""
+    figure, axes = canvas(1, len(SIZES), 7.2, 2.6, sharey=True)
+    points = [case for case in cases if case["case"].startswith(GROWTH)]
+    for axis, size in zip(axes[0], SIZES, strict=True):
+        own = [case for case in points if case["case"].endswith(f" {size}")]
+        x = [float(case["case"].split()[1]) for case in own]
+        middle = [case["value"] for case in own]
+        spread = [[case["value"] - case["low"] for case in own], [case["high"] - case["value"] for case in own]]
+        axis.errorbar(x, middle, yerr=spread, marker="o", color="#0072B2", capsize=2)
+        axis.set(xscale="log", yscale="log", xlabel=size)
+        axis.set_xticks(x, [f"{value:g}" for value in x])
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+    axes[0, 0].set_ylabel("seconds")
+    return figure
+
+
+def interval(case: Case) -> str:
+    """A value, and its interval where there is one."""
+    value = f"{case['value']:.3g}"
+    return value if case["low"] == case["high"] else f"{value} [{case['low']:.3g}, {case['high']:.3g}]"
+
+
+def asked(case: Case) -> str:
+    """The limit that the value had to keep."""
+    return "" if case["asked"] is None else f"at most {case['asked']:g}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> nodes.table:
+    """A table of text."""
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    group += nodes.thead("", _row(head))
+    group += nodes.tbody("", *(_row(row) for row in rows))
+    return nodes.table("", group, classes=["benchmark"])
+
+
+def _row(cells: Sequence[str]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph(text=cell)) for cell in cells))
