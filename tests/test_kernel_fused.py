@@ -43,26 +43,12 @@ def one_block(x: NDArray[np.float64], y: NDArray[np.float64], dtype: Any) -> tup
     weights = np.full((1, len(x)), 1, dtype)
     gaps[:] = ((a - b) ** 2).sum() / 2
     signals = [fused.features(LeakyReLU(0.0), (z.astype(float) ** 2).sum(axis=0)[None]).astype(dtype) for z in (a, b)]
-    slopes, kept = np.array([0.5, 0.5 / np.pi, 0], dtype), np.empty((1, 1, 1), dtype)
-    piecewise_linear(
-        gaps,
-        tangents,
-        0,
-        0,
-        True,
-        dtype(1),
-        *signals,
-        0,
-        slopes,
-        weights,
-        np.arange(len(x)),
-        a,
-        b,
-        np.empty((1, 1, 1), dtype),
-        kept,
-    )
+    slopes = np.array([0.5, 0.5 / np.pi, 0], dtype)
+    out = [np.empty((1, 1, 1), dtype) for _ in range(3)]
+    none, labels = np.empty((1, 1, 1), dtype), np.arange(len(x))
+    piecewise_linear(gaps, tangents, 0, 0, True, dtype(1), *signals, 0, slopes, weights, labels, a, b, none, *out)
     s = float(signals[0][0, 0, 0]) * float(signals[1][0, 0, 0])
-    return float(gaps[0, 0, 0]), float(tangents[0, 0, 0]) / s
+    return float(out[1][0, 0, 0]), float(out[2][0, 0, 0]) / s
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 3e-7), (np.float64, 1e-15)])

@@ -2,7 +2,7 @@
 
 Each layer holds two arrays (blocks, rows, columns). Into a hidden layer come the gap of the pre-activations (see
 :mod:`graphon_lib.activations`) and the tangent from the layers below, nothing at the first layer; a pass over both
-turns them, in place, into the gap of the outputs and D' times the tangent, and a matrix product each averages them for
+turns them into the gap of the outputs and D' times the tangent, and a matrix product each averages them for
 the next layer. The cogap is q + q' minus the gap, and where that cancels, it is repaired.
 """
 
@@ -53,12 +53,12 @@ def input_gaps(x: Array, y: Array, row: int, column: int, starts: NDArray[np.int
 
 
 def _recursion(stamp: str) -> Callable[..., None]:
-    """:func:`through_layers`, kept on disk under this stamp: numba looks for changes in the function's own file only."""
+    """:func:`through_layers`, kept on disk under a stamp of all sources: numba heeds the function's own file only."""
 
     def through_layers(
-        kernel: Array, row: int, column: int, height: int, width: int, lower: bool, tangent: bool, kind: int, slopes: Array,
-        shares: Array, starts: NDArray[np.int64], x: Array, y: Array, blocks: NDArray[np.int64], operators: Array,
-        features_x: Array, features_y: Array, output_x: Array, output_y: Array,
+        kernel: Array, row: int, column: int, height: int, width: int, lower: bool, tangent: bool, kind: int,
+        slopes: Array, shares: Array, starts: NDArray[np.int64], x: Array, y: Array, blocks: NDArray[np.int64],
+        operators: Array, features_x: Array, features_y: Array, output_x: Array, output_y: Array,
     ) -> None:  # fmt: skip
         """The recursion for the pairs of inputs from row and column on, ``height`` x ``width`` of them at a time.
 
@@ -86,47 +86,55 @@ def _recursion(stamp: str) -> Callable[..., None]:
                 if lower and left >= top + high:
                     continue
                 pairs, at, entry = high * wide, starts[0], starts[0]  # 0, typed as what they become
-                gaps = memory[0, : blocks[0] * pairs].reshape(blocks[0], high, wide)
-                tangents = memory[1, : blocks[0] * pairs].reshape(blocks[0], high, wide)
-                input_gaps(x, y, r, c, starts, gaps)
+                # Products go from the second half of memory to the first, passes from the first to the second.
+                gaps_out = memory[2, : blocks[0] * pairs].reshape(blocks[0], high, wide)
+                tangents_out = gaps_out
+                input_gaps(x, y, r, c, starts, gaps_out)
                 for layer in range(depth + 1):
                     size, below = blocks[layer + 1], blocks[layer]
                     operator = operators[entry : entry + size * below].reshape(size, below)
                     entry += size * below
-                    place = 2 * ((layer + 1) % 2)
-                    averaged, carried = memory[place, : size * pairs], memory[place + 1, : size * pairs]
+                    averaged, carried = memory[0, : size * pairs], memory[1, : size * pairs]
                     # Every integral of the recursion is one of these two products.
-                    np.dot(operator, gaps.reshape(below, pairs), averaged.reshape(size, pairs))
+                    np.dot(operator, gaps_out.reshape(below, pairs), averaged.reshape(size, pairs))
                     if layer > 0:
-                        np.dot(operator, tangents.reshape(below, pairs), carried.reshape(size, pairs))
+                        np.dot(operator, tangents_out.reshape(below, pairs), carried.reshape(size, pairs))
                     gaps, tangents = averaged.reshape(size, high, wide), carried.reshape(size, high, wide)
                     if layer == depth:
                         continue
+                    gaps_out = memory[2, : size * pairs].reshape(size, high, wide)
+                    tangents_out = memory[3, : size * pairs].reshape(size, high, wide)
                     first, share = layer == 0, shares[layer]
                     if kind == 0:
-                        delta = kept[layer % 2, : size * pairs].reshape(size, high, wide)
-                        delta_below = kept[(layer + 1) % 2, : below * pairs].reshape(below, high, wide)
+                        defects = kept[layer % 2, : size * pairs].reshape(size, high, wide)
+                        defects_below = kept[(layer + 1) % 2, : below * pairs].reshape(below, high, wide)
                         label, signals_x, signals_y = labels, x, y
                         if not first:
                             label = numbers[:below]
                             signals_x, signals_y = features_x[0, at - below : at], features_y[0, at - below : at]
                         piecewise_linear(
                             gaps, tangents, r, c, first, share, features_x, features_y, at, slopes, operator, label,
-                            signals_x, signals_y, delta_below, delta,
+                            signals_x, signals_y, defects_below, defects, gaps_out, tangents_out,
                         )  # fmt: skip
                     elif kind == 1:
-                        smooth_erf(gaps, tangents, r, c, first, share, features_x, features_y, at)
+                        smooth_erf(
+                            gaps, tangents, r, c, first, share, features_x, features_y, at, gaps_out, tangents_out
+                        )
                     elif kind == 2:
-                        smooth_gelu(gaps, tangents, r, c, first, share, features_x, features_y, at)
+                        smooth_gelu(
+                            gaps, tangents, r, c, first, share, features_x, features_y, at, gaps_out, tangents_out
+                        )
                     else:
-                        smooth_hermite(gaps, tangents, r, c, first, share, features_x, features_y, at)
+                        smooth_hermite(
+                            gaps, tangents, r, c, first, share, features_x, features_y, at, gaps_out, tangents_out
+                        )
                     at += size
                 for i in range(high):
                     for j in range(wide):
                         covariance = (
                             kernel.dtype.type(0.5) * (output_x[r + i] + output_y[c + j]) - gaps[0, i, j]
                         )  # S_{L+1}
-                        ntk = shares[depth] * covariance + tangents[0, i, j]
+                        ntk = shares[depth] * covariance + memory[1, i * wide + j]
                         kernel[top + i, left + j] = ntk if tangent else covariance
 
     return compiled(through_layers)

@@ -1,4 +1,4 @@
-"""A hidden layer of a smooth activation, in place on one tile: compiled forms of the ``dual`` of each class."""
+"""A hidden layer of a smooth activation, on one tile: compiled forms of the ``dual`` of each class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from graphon_lib.kernels.arithmetic import Array, arctangent, compiled
 
 @compiled
 def smooth_erf(
-    gaps: Array, tangents: Array, row: int, column: int, first: bool, share: Any, x: Array, y: Array, at: int
+    gaps: Array, tangents: Array, row: int, column: int, first: bool, share: Any, x: Array, y: Array, at: int,
+    gaps_out: Array, tangents_out: Array,
 ) -> None:  # fmt: skip
     """Erf.dual; x, y: (3, all blocks, inputs), standard deviations, sqrt(1 + 2 q), second moments."""
     f = gaps.dtype.type
@@ -38,13 +39,14 @@ def smooth_erf(
                 u = f(2) * s / (long * longs[j] + root)
                 angle = f(4) * arctangent(u / (f(1) + np.sqrt(f(1) + u * u)), f)
                 gap = f(0.5) * (moment + moments[j]) - f(2 / np.pi) * angle
-                upper[j] = gap if gap > f(0) else f(0)
-                lower[j] = f(4 / np.pi) / root * (share * s + (f(0) if first else below))
+                gaps_out[k, i, j] = gap if gap > f(0) else f(0)
+                tangents_out[k, i, j] = f(4 / np.pi) / root * (share * s + (f(0) if first else below))
 
 
 @compiled
 def smooth_gelu(
-    gaps: Array, tangents: Array, row: int, column: int, first: bool, share: Any, x: Array, y: Array, at: int
+    gaps: Array, tangents: Array, row: int, column: int, first: bool, share: Any, x: Array, y: Array, at: int,
+    gaps_out: Array, tangents_out: Array,
 ) -> None:  # fmt: skip
     """GELU.dual; x, y: (3, all blocks, inputs), standard deviations, sqrt(1 + q), second moments."""
     f = gaps.dtype.type
@@ -74,14 +76,15 @@ def smooth_gelu(
                 ratios = f(1) / (long * long) + f(1) / (other * other)
                 product = s * quadrant + density * (apart * together + s * s * ratios)
                 gap = f(0.5) * (moment + moments[j]) - product
-                upper[j] = gap if gap > f(0) else f(0)
+                gaps_out[k, i, j] = gap if gap > f(0) else f(0)
                 derivative = quadrant + s * density * (ratios + f(1) / determinant)
-                lower[j] = derivative * (share * s + (f(0) if first else below))
+                tangents_out[k, i, j] = derivative * (share * s + (f(0) if first else below))
 
 
 @compiled
 def smooth_hermite(
-    gaps: Array, tangents: Array, row: int, column: int, first: bool, share: Any, x: Array, y: Array, at: int
+    gaps: Array, tangents: Array, row: int, column: int, first: bool, share: Any, x: Array, y: Array, at: int,
+    gaps_out: Array, tangents_out: Array,
 ) -> None:  # fmt: skip
     """Hermite.dual; x, y: (2 + 2 terms, all blocks, inputs), standard deviations, second moments, a_k, b_k."""
     f = gaps.dtype.type
@@ -125,5 +128,5 @@ def smooth_hermite(
                         sums[n, j] += half[j] * r[j] if parity == 1 else half[j]
             for j in range(columns):
                 gap, below = f(0.5) * (moment + moments[j]) - sums[0, j], tangents[k, i, j]
-                gaps[k, i, j] = gap if gap > f(0) else f(0)
-                tangents[k, i, j] = sums[1, j] * (share * covariance[j] + (f(0) if first else below))
+                gaps_out[k, i, j] = gap if gap > f(0) else f(0)
+                tangents_out[k, i, j] = sums[1, j] * (share * covariance[j] + (f(0) if first else below))
