@@ -70,13 +70,22 @@ def accuracy_table(results: dict[str, Any]) -> nodes.table:
 
 
 def ratio_table(results: dict[str, Any]) -> nodes.table:
-    """Ratios, seconds and gigabytes, each beside what was asked of it."""
-    rows = [
-        [case["case"], f"{interval(case)} {case['unit']}", asked(case)]
-        for case in results["cases"]
-        if case["unit"] in {"times the peer", "s", "GB", "times"} and not case["case"].startswith(GROWTH)
-    ]
+    """Ratios, with the seconds of both behind them, and seconds and gigabytes, each beside what was asked of it."""
+    cases = {case["case"]: case for case in results["cases"]}
+    rows = []
+    for name, case in cases.items():
+        if case["unit"] in {"times the peer", "s", "GB", "times"} and not name.startswith(
+            (GROWTH, *_contestants(cases))
+        ):
+            value = f"{interval(case)} {case['unit']}"
+            if f"{name}: peer" in cases:
+                value += f" ({cases[f'{name}: ours']['value']:.2g} s, {cases[f'{name}: peer']['value']:.2g} s)"
+            rows.append([name, value, asked(case)])
     return table(("case", "median and 95 % interval", "asked"), rows)
+
+
+def _contestants(cases: Iterable[str]) -> list[str]:
+    return [name for name in cases if name.endswith((": ours", ": peer"))]
 
 
 def machine_sentence(results: dict[str, Any]) -> nodes.paragraph:
