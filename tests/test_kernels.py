@@ -341,6 +341,8 @@ def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch, activation: str, ele
     x = rng.normal(size=(300, 5))
     whole = [graphon_ntk(x, chain, other=other, activation=activation) for other in (None, x[:70])]
     monkeypatch.setattr(recursion, "WORKING_ELEMENTS", elements)
+    monkeypatch.setattr(recursion, "PANEL", recursion.SIDE)
+    monkeypatch.setattr(recursion, "PANELS", 1)
     for other, expected in zip((None, x[:70]), whole, strict=True):
         found = graphon_ntk(x, chain, other=other, activation=activation)
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14 * expected.max())

@@ -68,9 +68,9 @@ def graphon_ntk(
     Returns
     -------
     (N, M) array
-        The mean over outputs of Theta; a memory map where ``out`` names a file. Beyond it, memory holds a few megabytes
-        a thread, and what the activation needs of each input: N x blocks x layers numbers, for a Hermite series times
-        twice its terms.
+        The mean over outputs of Theta; a memory map where ``out`` names a file. Beyond it, memory holds the inputs,
+        their variances (N x blocks x layers numbers), and a few megabytes a thread; for a Hermite series, which has
+        twice its terms of numbers for each variance, those of 4096 inputs.
 
     Raises
     ------

@@ -25,6 +25,8 @@ Array = NDArray[np.floating[Any]]
 
 # Pairs of inputs on one side of a tile: the unit of work, of progress and of resuming.
 SIDE = 128
+# Inputs whose features are made together, a multiple of SIDE; and how many such panels are kept.
+PANEL, PANELS = 8 * SIDE, 4
 # Blocks x pairs of inputs handled at once: a layer's few arrays of this many elements stay in a core's cache.
 WORKING_ELEMENTS = 2**17
 
@@ -73,13 +75,26 @@ class Plan:
         return self.x.shape[1], self.y.shape[1]
 
     @functools.cached_property
-    def features(self) -> tuple[Array, Array]:
-        """What the compiled passes need of the blocks of all hidden layers, for the rows' inputs and the columns'."""
-        with one_thread():
-            x = fused.features(self.phi, np.concatenate(self.variances_x[:-1])).astype(self.x.dtype)
-            if self.symmetric:
-                return x, x
-            return x, fused.features(self.phi, np.concatenate(self.variances_y[:-1])).astype(self.x.dtype)
+    def _panels(self) -> dict[tuple[str, int], tuple[Array, Array, Array]]:
+        return {}
+
+    def panel(self, side: str, start: int) -> tuple[Array, Array, Array]:
+        """What the compiled passes need of PANEL inputs of side "x" or "y": columns, features, outputs' variances.
+
+        The last few panels are kept: a Hermite series has hundreds of features a block, too many for all inputs.
+        """
+        side = "x" if self.symmetric else side
+        with _panel_lock:
+            if (side, start) not in self._panels:
+                inputs, variances = (self.x, self.variances_x) if side == "x" else (self.y, self.variances_y)
+                those = slice(start, start + PANEL)
+                with one_thread():
+                    features = fused.features(self.phi, np.concatenate([q[:, those] for q in variances[:-1]]))
+                found = (np.ascontiguousarray(inputs[:, those]), features, variances[-1][0, those])
+                while len(self._panels) >= PANELS:
+                    del self._panels[next(iter(self._panels))]
+                self._panels[side, start] = tuple(array.astype(inputs.dtype) for array in found)  # type: ignore[assignment]
+            return self._panels[side, start]
 
 
 def prepare(
@@ -132,13 +147,13 @@ def compute(plan: Plan, row: int, column: int) -> Array:
             slopes[:] = (1 + alpha**2) / 2, (1 - alpha) ** 2 / (2 * np.pi), alpha
         blocks = np.array([plan.operators[0].shape[1], *(len(operator) for operator in plan.operators)])
         operators = np.concatenate([operator.ravel() for operator in plan.operators])
-        outputs = (q[-1][0].astype(dtype) for q in (plan.variances_x, plan.variances_y))
+        r, c = row % PANEL, column % PANEL
+        (x, features_x, output_x), (y, features_y, output_y) = plan.panel("x", row - r), plan.panel("y", column - c)
         with one_thread():
             fused.through_layers(
-                values, row, column, *_working_shape(int(blocks.max())), on_diagonal, plan.tangent,
-                fused.KINDS[type(plan.phi)], slopes, plan.shares.astype(dtype), plan.starts, plan.x, plan.y,
-                blocks, operators,
-                *plan.features, *outputs,
+                values, r, c, *_working_shape(int(blocks.max())), on_diagonal, plan.tangent,
+                fused.KINDS[type(plan.phi)], slopes, plan.shares.astype(dtype), plan.starts, x, y, blocks, operators,
+                features_x, features_y, output_x, output_y,
             )  # fmt: skip
     if on_diagonal:
         values = np.tril(values) + np.tril(values, -1).T
@@ -188,6 +203,7 @@ def _general(plan: Plan, rows: slice, columns: slice) -> Array:
 
 
 _lock, _users, _restore = threading.Lock(), 0, contextlib.ExitStack()
+_panel_lock = threading.Lock()
 
 
 @contextlib.contextmanager

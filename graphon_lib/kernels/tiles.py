@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from graphon_lib.kernels.recursion import SIDE, Plan, compute, one_thread
+from graphon_lib.kernels.recursion import PANEL, SIDE, Plan, compute, one_thread
 
 Array = NDArray[np.floating[Any]]
 Tile = tuple[int, int]
@@ -28,6 +28,8 @@ def run(plan: Plan, *, out: Array | str | Path | None = None, client: Any = None
         for r, c in itertools.product(range(0, rows, SIDE), range(0, columns, SIDE))
         if not plan.symmetric or c <= r
     ]
+    # Panel by panel; whole tiles first, those half above the diagonal last, so that threads end together.
+    tiles.sort(key=lambda tile: (plan.symmetric and tile[0] == tile[1], tile[0] // PANEL, tile[1] // PANEL, tile))
     if isinstance(out, (str, Path)):
         with _File(Path(out), plan) as file:
             done = file.done & set(tiles)
@@ -55,9 +57,7 @@ def _in_threads(plan: Plan, tiles: list[Tile]) -> Iterable[tuple[Tile, Array]]:
     if threads <= 1 or plan.device is not None:
         yield from ((tile, compute(plan, *tile)) for tile in tiles)
         return
-    plan.features  # noqa: B018 - made once, before the threads share it
-    # Whole tiles first, those half above the diagonal last: threads then end together.
-    waiting = iter(sorted(tiles, key=lambda tile: tile[0] == tile[1]))
+    waiting = iter(tiles)
     with one_thread(), ThreadPoolExecutor(threads) as pool:
         running: dict[Future[Array], Tile] = {}
         try:
