@@ -290,6 +290,12 @@ def test_more_paths_mean_more_kernel_for_relu(seed: int, depth: int) -> None:
     assert (after >= before * (1 - 1e-12)).all()
 
 
+def test_a_new_connection_may_part_two_inputs() -> None:
+    x = np.array([[1.0, 1.0], [0.0, 4.0]])
+    parallel, parted = (graphon_ntk(x, [StepGraphon([[w, 0.75]]), None])[0, 1] for w in (0.0, 0.75))
+    assert 0 < parted < 0.95 * parallel
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=SEED, depth=st.integers(1, 4), t=st.floats(1e-6, 1e6))
 def test_relu_kernels_are_homogeneous(seed: int, depth: int, t: float) -> None:
