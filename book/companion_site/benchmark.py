@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from sphinx.util.docutils import SphinxDirective
 
 from graphon_lib.figures.style import canvas, styled
@@ -102,20 +102,19 @@ def machine_sentence(results: dict[str, Any]) -> nodes.paragraph:
 
 @styled
 def growth_figure(cases: Iterable[Case]) -> Figure:
-    """Seconds against images, blocks and hidden layers, a panel each."""
-    figure, axes = canvas(1, len(SIZES), 7.2, 2.6, sharey=True)
+    """Seconds against images, blocks and hidden layers, one panel above the other, as a phone has room for."""
+    figure, axes = canvas(len(SIZES), 1, 4.4, 6.0, sharey=True)
     points = [case for case in cases if case["case"].startswith(GROWTH)]
-    for axis, size in zip(axes[0], SIZES, strict=True):
+    for axis, size in zip(axes[:, 0], SIZES, strict=True):
         own = [case for case in points if case["case"].endswith(f" {size}")]
         x = [float(case["case"].split()[1]) for case in own]
         middle = [case["value"] for case in own]
         spread = [[case["value"] - case["low"] for case in own], [case["high"] - case["value"] for case in own]]
         axis.errorbar(x, middle, yerr=spread, marker="o", color="#0072B2", capsize=2)
-        axis.set(xscale="log", yscale="log", xlabel=size)
+        axis.set(xscale="log", yscale="log", xlabel=size, ylabel="seconds")
         axis.set_xticks(x, [f"{value:g}" for value in x])
         axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.yaxis.set_major_formatter(ScalarFormatter())
-    axes[0, 0].set_ylabel("seconds")
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     return figure
 
 
