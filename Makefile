@@ -19,6 +19,11 @@ export PYTHONWARNINGS ?=
 # The kernels of this environment only, whatever else the user has installed.
 export PYTHONNOUSERSITE = 1
 
+# Kernels of the smallest network: what they compile is kept on disk.
+COMPILE := from numpy import eye; from graphon_lib import *; \
+  model = mlp(1, 4, inputs=2); graphon_ntk(eye(2), [None] * 2); \
+  empirical_ntk(model, prune(model, 'random', 0.5), eye(2, dtype='float32'))
+
 .PHONY: help .venv book chapters test lint notebooks picture rerun benchmark clean
 .DELETE_ON_ERROR:
 
@@ -33,6 +38,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed; name one as make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "no venv module: on Debian, apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --constraint constraints.txt --editable '.[book,test]'
+	@echo "== compiling the kernels (15 seconds), before two notebooks do so at once"
+	@$(BIN)/python -c "$(COMPILE)"
 	@touch $@
 
 book: $(SITE) ## execute the notebooks, build the site, say where to open it
