@@ -19,6 +19,7 @@ from distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
 from graphon_lib import StepGraphon, graphon_nngp, graphon_ntk
+from graphon_lib.activations import LeakyReLU
 from graphon_lib.kernels import tiles
 from graphon_lib.kernels.recursion import SIDE, one_thread
 
@@ -222,6 +223,10 @@ def test_files_of_other_kernels_are_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="which holds a kernel of other arguments"):
         graphon_nngp(X, CHAIN, out=mine)
     assert mine.read_bytes() == content
+    linear, absolute = tmp_path / "linear.npy", LeakyReLU(-1.0)
+    graphon_ntk(X, CHAIN, activation="linear", out=linear)
+    with pytest.raises(ValueError, match="which holds a kernel of other arguments"):
+        graphon_ntk(X, CHAIN, activation=absolute, out=linear)  # of equal second moments
     np.save(foreign, np.zeros(3))
     with pytest.raises(ValueError, match=r"out is '.*foreign.npy', which exists, but was not begun by this function"):
         graphon_ntk(X, CHAIN, out=foreign)

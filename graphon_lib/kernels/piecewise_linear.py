@@ -1,4 +1,4 @@
-"""A hidden layer of (leaky) ReLU, in place on one tile: the compiled form of ``LeakyReLU.dual``, and more exact."""
+"""A hidden layer of (leaky) ReLU, on one tile: the compiled form of ``LeakyReLU.dual``, and more exact."""
 
 from __future__ import annotations
 

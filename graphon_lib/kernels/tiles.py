@@ -138,6 +138,9 @@ class _File:
 def _fingerprint(plan: Plan) -> str:
     digest = hashlib.sha256()
     arrays = [plan.x, plan.y, plan.starts, *plan.operators, *plan.variances_x, *plan.variances_y, plan.shares]
+    # Names and second moments do not tell activations apart (z from |z|); what they do to correlated pairs does.
+    one, gaps = np.ones(5), np.array([0.2, 0.6, 1.0, 1.4, 1.8])
+    arrays += plan.phi.dual(one, one, gaps, 2 - gaps)
     for array in (*arrays, plan.scale_x, plan.scale_y):
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
