@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from graphon_lib.data import load_mnist
 from graphon_lib.estimation import estimate_chain, estimate_graphon
-from graphon_lib.estimation.sorted_histogram import interval_means
+from graphon_lib.estimation.sorted_histogram import interval_sums
 from graphon_lib.estimation.two_block import two_block_fit
 from graphon_lib.graphons import Chain, StepGraphon, path_density
 from graphon_lib.networks import Masks, mlp
@@ -68,12 +68,30 @@ def test_histogram_averages_plain_cells_where_blocks_divide_the_size(
 
 
 @settings(max_examples=60, deadline=None)
-@given(vertices=st.integers(1, 50), blocks=st.integers(1, 50))
-def test_interval_means_average_the_step_function_of_the_vertices(vertices: int, blocks: int) -> None:
+@given(vertices=st.integers(1, 50), blocks=st.integers(1, 50), seed=st.integers(0, 99))
+def test_interval_sums_add_up_the_step_function_of_the_vertices(vertices: int, blocks: int, seed: int) -> None:
+    values, order = random_mask(vertices, 3, 0.5, seed), np.random.default_rng(seed).permutation(vertices)
     # A common refinement: each vertex is `blocks` equal pieces, each block `vertices` of them.
-    pieces = np.repeat(np.eye(vertices), blocks, axis=0)
-    expected = pieces.reshape(blocks, vertices, vertices).mean(axis=1)
-    np.testing.assert_allclose(interval_means(vertices, blocks), expected, atol=1e-13)
+    pieces = np.repeat(values[order], blocks, axis=0)
+    expected = pieces.reshape(blocks, vertices, 3).sum(axis=1)
+    np.testing.assert_array_equal(interval_sums(values, order, blocks), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    blocks=st.integers(1, 12),
+    density=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_histogram_is_correctly_rounded(shape: tuple[int, int], blocks: int, density: float, seed: int) -> None:
+    mask = random_mask(*shape, density, seed)
+    rows = sorted(range(shape[0]), key=lambda i: -int(mask[i].sum()))
+    columns = sorted(range(shape[1]), key=lambda j: -int(mask[:, j].sum()))
+    pieces = np.repeat(np.repeat(mask[np.ix_(rows, columns)], blocks, axis=0), blocks, axis=1)
+    counts = pieces.reshape(blocks, shape[0], blocks, shape[1]).sum(axis=(1, 3))
+    graphon = estimate_graphon(mask, blocks=blocks)
+    assert graphon.values.tolist() == [[int(count) / mask.size for count in line] for line in counts]
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, get_args
 
 import numpy as np
@@ -15,8 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 
-from graphon_lib.graphons import Chain, StepGraphon, as_mask, homomorphism_density, path_density
-from graphon_lib.graphons.densities import Motif
+from graphon_lib.graphons import (
+    Chain,
+    Motif,
+    StepGraphon,
+    as_bool_mask,
+    as_mask,
+    degrees,
+    homomorphism_densities,
+    homomorphism_density,
+    ordered_product,
+    path_density,
+)
 from graphon_lib.graphons.step import block_labels
 
 # Rows, columns and edges (row, column) of each pattern, as drawn in the docstring's table.
@@ -227,6 +238,58 @@ def test_mask_densities_by_enumeration(mask: np.ndarray, motif: Motif) -> None:
             homomorphism_density(mask, motif, unbiased=True)
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "density"), [(67, 1100, 0.3), (200, 150, 0.05), (130, 64, 0.9), (5, 70, 0)]
+)
+def test_densities_of_larger_masks_are_correctly_rounded(rows: int, columns: int, density: float) -> None:
+    mask = matrix_of(3, rows, columns) < density
+    mask[rows // 2] = False
+    W = mask.astype(int)
+    c, r, k = W @ W.T, W.sum(axis=1), W.sum(axis=0)
+    off = c[~np.eye(rows, dtype=bool)]
+    R, C = rows, columns
+    plain = {
+        "edge": Fraction(int(r.sum()), R * C),
+        "row_cherry": Fraction(int((r**2).sum()), R * C**2),
+        "column_cherry": Fraction(int((k**2).sum()), R**2 * C),
+        "path3": Fraction(int(r @ W @ k), R**2 * C**2),
+        "C4": Fraction(int((c**2).sum()), R**2 * C**2),
+        "K23": Fraction(int((c**3).sum()), R**2 * C**3),
+    }
+    distinct = {
+        "edge": plain["edge"],
+        "row_cherry": Fraction(int((r * (r - 1)).sum()), R * C * (C - 1)),
+        "column_cherry": Fraction(int((k * (k - 1)).sum()), R * (R - 1) * C),
+        "path3": Fraction(int((r - 1) @ W @ (k - 1)), R * (R - 1) * C * (C - 1)),
+        "C4": Fraction(int((off * (off - 1)).sum()), R * (R - 1) * C * (C - 1)),
+        "K23": Fraction(int((off * (off - 1) * (off - 2)).sum()), R * (R - 1) * C * (C - 1) * (C - 2)),
+    }
+    assert homomorphism_densities(mask) == {motif: float(value) for motif, value in plain.items()}
+    assert homomorphism_densities(torch.from_numpy(mask), unbiased=True) == {m: float(v) for m, v in distinct.items()}
+    # In any order of the rows and columns, and however the array lies in memory.
+    shuffled = np.asfortranarray(mask[::-1])
+    assert homomorphism_densities(shuffled) == homomorphism_densities(mask)
+    for motif in plain:
+        assert homomorphism_density(mask, motif) == float(plain[motif])  # type: ignore[arg-type]
+
+
+@settings(max_examples=20, deadline=None)
+@given(graphon=step_graphons())
+def test_all_densities_of_a_graphon_are_those_of_each_motif(graphon: StepGraphon) -> None:
+    assert homomorphism_densities(graphon) == {motif: homomorphism_density(graphon, motif) for motif in get_args(Motif)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.integers(1, 9), terms=st.integers(1, 9), columns=st.integers(1, 9), seed=st.integers(0, 999))
+def test_ordered_product_adds_first_term_first(rows: int, terms: int, columns: int, seed: int) -> None:
+    a, b = matrix_of(seed, rows, terms), matrix_of(seed + 1, terms, columns)
+    for i, j in np.ndindex(rows, columns):
+        total = 0.0
+        for k in range(terms):
+            total += float(a[i, k]) * float(b[k, j])
+        assert ordered_product(a, b)[i, j] == total
+
+
 def test_unbiased_densities_average_to_the_graphons_over_masks_sampled_from_it() -> None:
     graphon = StepGraphon([[0.9, 0.2, 0.5], [0.1, 0.6, 0.8]], [0.3, 0.7], [0.2, 0.5, 0.3])
     rng = np.random.default_rng(0)
@@ -267,6 +330,34 @@ def test_as_mask_takes_zeros_and_ones_of_any_type(mask: Any) -> None:
     array = as_mask(mask, "mask")
     assert array.dtype == np.float64
     assert array.tolist() == [[1.0, 0.0]]
+
+
+def test_homomorphism_densities_say_what_is_wrong() -> None:
+    with pytest.raises(
+        ValueError, match=r"mask has shape \(2, 2\), but unbiased 'K23' needs at least \(2, 3\) distinct"
+    ):
+        homomorphism_densities(np.eye(2), unbiased=True)
+    with pytest.raises(ValueError, match=r"unbiased=True counts distinct vertices of a finite mask; a graphon needs"):
+        homomorphism_densities(StepGraphon.constant(0.5), unbiased=True)
+
+
+def test_bool_masks_are_taken_without_a_copy() -> None:
+    mask = torch.from_numpy(matrix_of(0, 5, 7) < 0.5)
+    array = as_bool_mask(mask, "mask")
+    assert array.dtype == np.bool_
+    assert np.shares_memory(array, mask.numpy())
+    turned = as_bool_mask(mask.T, "mask")
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(turned, mask.numpy().T)
+    np.testing.assert_array_equal(as_bool_mask(mask.double(), "mask"), array)
+
+
+@given(mask=tiny_masks())
+def test_degrees_count_along_rows_and_columns(mask: np.ndarray) -> None:
+    rows, columns = degrees(mask)
+    np.testing.assert_array_equal(rows, mask.sum(axis=1))
+    np.testing.assert_array_equal(columns, mask.sum(axis=0))
+    assert rows.dtype == columns.dtype == np.int64
 
 
 @pytest.mark.parametrize(
@@ -318,6 +409,17 @@ def test_path_density_of_chains_sums_over_blocks(sides: list[np.ndarray], seed: 
 def test_path_density_of_constants_is_their_power(layers: list[float | None]) -> None:
     chain = [None if c is None else StepGraphon.constant(c) for c in layers]
     assert path_density(chain) == pytest.approx(0.3 ** layers.count(0.3), rel=1e-12)
+
+
+def test_path_density_is_correctly_rounded() -> None:
+    # Below 2^53 paths from a neuron to the outputs; and past that, where sums must round.
+    for widths, error in (([30, 200, 100, 50], 0), ([40] * 14, 1e-15)):
+        masks = [matrix_of(i, b, a) < 0.3 for i, (a, b) in enumerate(itertools.pairwise(widths))]
+        reached = np.ones(widths[0], dtype=object)
+        for mask in masks:
+            reached = mask.astype(int).astype(object) @ reached
+        exact = Fraction(int(reached.sum()), math.prod(widths))
+        assert abs(Fraction(path_density(masks)) / exact - 1) <= max(error, 2**-53)
 
 
 def test_path_density_stays_in_range_where_path_counts_do_not() -> None:

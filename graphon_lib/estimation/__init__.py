@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from graphon_lib.estimation.chain import estimate_chain as estimate_chain
 from graphon_lib.estimation.sorted_histogram import sorted_histogram
-from graphon_lib.graphons import StepGraphon, as_mask
+from graphon_lib.graphons import StepGraphon, as_bool_mask
+from graphon_lib.graphons.masks import BoolArray
 
-ESTIMATORS: dict[str, Callable[[NDArray[np.float64], int], StepGraphon]] = {"sorted_histogram": sorted_histogram}
+ESTIMATORS: dict[str, Callable[[BoolArray, int], StepGraphon]] = {"sorted_histogram": sorted_histogram}
 
 
 def estimate_graphon(mask: ArrayLike, method: str = "sorted_histogram", *, blocks: int = 64) -> StepGraphon:
@@ -38,4 +39,4 @@ def estimate_graphon(mask: ArrayLike, method: str = "sorted_histogram", *, block
         raise ValueError(f"method is {method!r}, but must be one of {sorted(ESTIMATORS)}")
     if isinstance(blocks, bool) or not isinstance(blocks, int | np.integer) or blocks < 1:
         raise ValueError(f"blocks is {blocks!r}, but must be a whole number of at least 1")
-    return ESTIMATORS[method](as_mask(mask, "mask"), int(blocks))
+    return ESTIMATORS[method](as_bool_mask(mask, "mask"), int(blocks))

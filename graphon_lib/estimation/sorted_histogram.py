@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from graphon_lib.graphons import StepGraphon
+from graphon_lib.graphons import StepGraphon, degrees
+from graphon_lib.graphons.masks import BoolArray, Counts, compiled
 
-Array = NDArray[np.float64]
 
-
-def sorted_histogram(mask: Array, blocks: int) -> StepGraphon:
+def sorted_histogram(mask: BoolArray, blocks: int) -> StepGraphon:
     """Sort rows and columns by degree, densest first, and average over ``blocks`` equal intervals along each axis.
 
     A block boundary that falls inside a row or column splits it by length, so every mask, whatever its size, is
-    averaged over the same (blocks, blocks) grid and the density is kept exactly.
+    averaged over the same (blocks, blocks) grid and the density is kept exactly. Of equal degrees, the first stays
+    first. Every value is the correctly rounded quotient of two whole numbers.
 
     It identifies a graphon only if its degrees are strictly monotone, and it invents structure: even a mask without
     any comes out graded, the more so the sparser, because sorting picks up the noise in the degrees.
 
     Parameters
     ----------
-    mask : (R, C) array of zeros and ones
+    mask : (R, C) bool array, contiguous
     blocks : int
 
     References
     ----------
     Pham et al. (NeurIPS 2025), section 4.2. Chan and Airoldi (2014), whose SAS goes on to smooth by total variation.
     """
-    rows = np.argsort(-mask.sum(axis=1), kind="stable")
-    columns = np.argsort(-mask.sum(axis=0), kind="stable")
-    row_means, column_means = (interval_means(n, blocks) for n in mask.shape)
-    return StepGraphon(row_means @ mask[np.ix_(rows, columns)] @ column_means.T)
+    rows, columns = (np.argsort(-degree, kind="stable") for degree in degrees(mask))
+    by_row = interval_sums(mask, rows, blocks)
+    sums = interval_sums(np.ascontiguousarray(by_row.T), columns, blocks).T
+    # The unit of length is a vertex over the number of blocks along each axis, so a block has R units by C.
+    return StepGraphon(sums / mask.size)
 
 
-def interval_means(vertices: int, blocks: int) -> Array:
-    """The (blocks, vertices) matrix that averages ``vertices`` cells of [0, 1] over ``blocks`` equal intervals."""
-    edges = np.arange(blocks + 1) * (vertices / blocks)
-    cells = np.arange(vertices)
-    overlap = np.minimum(cells + 1, edges[1:, None]) - np.maximum(cells, edges[:-1, None])
-    return np.asarray(np.clip(overlap, 0, None) * (blocks / vertices), dtype=np.float64)
+@compiled
+def interval_sums(values: NDArray[Any], order: Counts, blocks: int) -> Counts:
+    """Sums over ``blocks`` equal intervals of the rows of ``values`` (vertices, n) in ``order``: (blocks, n).
+
+    A row is ``blocks`` units long and an interval as many as there are rows, so all lengths of overlap are whole.
+    """
+    vertices = order.size
+    sums = np.zeros((blocks, values.shape[1]), np.int64)
+    for place in range(vertices):
+        row = values[order[place]]
+        start, stop = place * blocks, (place + 1) * blocks
+        for block in range(start // vertices, (stop - 1) // vertices + 1):
+            length = min(stop, (block + 1) * vertices) - max(start, block * vertices)
+            total = sums[block]
+            for j in range(total.size):
+                total[j] += length * row[j]
+    return sums

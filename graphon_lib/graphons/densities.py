@@ -1,18 +1,37 @@
-"""Densities of small patterns in a graphon or a mask, and of whole input-to-output paths in a network."""
+"""Densities of small patterns in a graphon or a mask, and of whole input-to-output paths in a network.
+
+Those of masks are counted in whole numbers and divided once, those of graphons summed in a fixed order: neither depends
+on the machine, its number of threads or its linear algebra.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast, get_args
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from graphon_lib.graphons.chain import Chain
+from graphon_lib.graphons.masks import BoolArray, as_bool_mask, codegrees, degrees, kept_sums, ordered_product
 from graphon_lib.graphons.step import Array, StepGraphon
 
 Motif = Literal["edge", "row_cherry", "column_cherry", "path3", "C4", "K23"]
+MOTIFS: tuple[Motif, ...] = get_args(Motif)
+
+# How many rows and columns each motif has.
+_VERTICES = {
+    "edge": (1, 1),
+    "row_cherry": (1, 2),
+    "column_cherry": (2, 1),
+    "path3": (2, 2),
+    "C4": (2, 2),
+    "K23": (2, 3),
+}
 
 
 def path_density(
@@ -44,19 +63,24 @@ def path_density(
         for graphon in graphons:
             reached = graphon.values @ (graphon.column_measure * reached)
         return float(graphons[-1].row_measure @ reached)
-    masks = [as_mask(cast(ArrayLike, mask), f"masks[{place}]") for place, mask in enumerate(layers)]
+    masks = [as_bool_mask(cast(ArrayLike, mask), f"masks[{place}]") for place, mask in enumerate(layers)]
     if not masks:
         raise ValueError("masks is empty; pass at least one layer's mask")
-    reached = np.ones(masks[0].shape[1])
-    for place, mask in enumerate(masks):
-        if mask.shape[1] != reached.size:
+    for place in range(1, len(masks)):
+        if masks[place].shape[1] != masks[place - 1].shape[0]:
             raise ValueError(
-                f"masks[{place}] has {mask.shape[1]} columns, but masks[{place - 1}] has {reached.size} rows; pass the "
-                "masks of one network, input to output"
+                f"masks[{place}] has {masks[place].shape[1]} columns, but masks[{place - 1}] has "
+                f"{masks[place - 1].shape[0]} rows; pass the masks of one network, input to output"
             )
-        # Dividing as we go keeps the number of paths, which grows as the product of the widths, in range.
-        reached = (mask @ reached) / mask.shape[1]
-    return float(reached.mean())
+    # From the outputs down, so that every sum runs along the mask's memory. Whole numbers, exact below 2^53; a power of
+    # two taken out keeps them in range without rounding.
+    paths, taken = np.ones(masks[-1].shape[0]), 0
+    for mask in reversed(masks):
+        paths = kept_sums(mask, paths)
+        shift = math.frexp(paths.max())[1]
+        paths, taken = np.ldexp(paths, -shift), taken + shift
+    widths = [masks[0].shape[1], *(len(mask) for mask in masks)]
+    return float(Fraction(math.fsum(paths.tolist())) * Fraction(2) ** taken / math.prod(widths))
 
 
 def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif, unbiased: bool = False) -> float:
@@ -75,6 +99,8 @@ def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif,
     ``K23``             E of the product over two rows and three columns
     ==================  =========================================================================
 
+    A mask's density is the correctly rounded quotient of two whole numbers.
+
     Parameters
     ----------
     graphon_or_mask : StepGraphon or 0/1 matrix
@@ -88,57 +114,81 @@ def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif,
     ValueError
         If the motif is unknown, ``unbiased`` is asked of a graphon, or the mask is smaller than the motif.
     """
-    if motif not in get_args(Motif):
-        raise ValueError(f"motif is {motif!r}, but must be one of {list(get_args(Motif))}")
-    if isinstance(graphon_or_mask, StepGraphon):
-        if unbiased:
-            raise ValueError("unbiased=True counts distinct vertices of a finite mask; a graphon needs unbiased=False")
-        values, p, q = graphon_or_mask.values, graphon_or_mask.row_measure, graphon_or_mask.column_measure
-        drop = 0.0
-    else:
-        values = as_mask(graphon_or_mask, "graphon_or_mask")
-        p, q = (np.full(n, 1.0 / n) for n in values.shape)
-        drop = 1.0 if unbiased else 0.0
-    R, C = values.shape
-    needed = {"edge": (1, 1), "row_cherry": (1, 2), "column_cherry": (2, 1), "K23": (2, 3)}.get(motif, (2, 2))
-    if unbiased and (needed[0] > R or needed[1] > C):
-        raise ValueError(f"mask has shape {(R, C)}, but unbiased {motif!r} needs at least {needed} distinct vertices")
-    row_degree, column_degree = values @ q, p @ values
-    # With distinct vertices a second (third) pick among n has one (two) fewer to choose from: d (d - 1/n) n/(n - 1).
-    two_rows = R / (R - drop) if drop < R else 1.0
-    two_columns = C / (C - drop) if drop < C else 1.0
-    if motif == "edge":
-        return float(p @ row_degree)
-    if motif == "row_cherry":
-        return float(p @ (row_degree * (row_degree - drop / C))) * two_columns
-    if motif == "column_cherry":
-        return float(q @ (column_degree * (column_degree - drop / R))) * two_rows
-    if motif == "path3":
-        ends = np.outer(p * (row_degree - drop / C), q * (column_degree - drop / R))
-        return float((values * ends).sum()) * two_rows * two_columns
-    codegree = (values * q) @ values.T
-    pairs = codegree * (codegree - drop / C) * two_columns
-    if motif == "K23":
-        pairs = pairs * (codegree - 2 * drop / C) * (C / (C - 2 * drop))
-    both = float(p @ pairs @ p)
-    if unbiased:
-        both -= float((p * p) @ np.diag(pairs))
-    return both * two_rows
+    if motif not in MOTIFS:
+        raise ValueError(f"motif is {motif!r}, but must be one of {list(MOTIFS)}")
+    return _densities(graphon_or_mask, [motif], unbiased)[motif]
 
 
-def as_mask(mask: ArrayLike, name: str) -> Array:
-    """A mask (rows, columns) as a float64 array of zeros and ones.
+def homomorphism_densities(graphon_or_mask: StepGraphon | ArrayLike, unbiased: bool = False) -> dict[Motif, float]:
+    """The density of every motif of :func:`homomorphism_density`, at the cost of the dearest.
 
     Raises
     ------
     ValueError
-        If it is not a non-empty matrix of zeros and ones.
+        If ``unbiased`` is asked of a graphon, or the mask has fewer than 2 rows or 3 columns then.
     """
-    array = np.asarray(cast(Any, mask).cpu() if isinstance(mask, torch.Tensor) else mask)
-    if array.ndim != 2 or array.size == 0:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but a mask is a non-empty matrix (outputs, inputs) of a layer"
-        )
-    if array.dtype != np.bool_ and not ((array == 0) | (array == 1)).all():
-        raise ValueError(f"{name} has entries other than 0 and 1; pass weights != 0 if these are pruned weights")
-    return array.astype(np.float64)
+    return _densities(graphon_or_mask, MOTIFS, unbiased)
+
+
+def _densities(graphon_or_mask: StepGraphon | ArrayLike, motifs: Sequence[Motif], unbiased: bool) -> dict[Motif, float]:
+    if not isinstance(graphon_or_mask, StepGraphon):
+        return _of_mask(as_bool_mask(graphon_or_mask, "graphon_or_mask"), motifs, unbiased)
+    if unbiased:
+        raise ValueError("unbiased=True counts distinct vertices of a finite mask; a graphon needs unbiased=False")
+    return _of_graphon(graphon_or_mask, motifs)
+
+
+def _of_graphon(graphon: StepGraphon, motifs: Sequence[Motif]) -> dict[Motif, float]:
+    W, p, q = graphon.values, graphon.row_measure, graphon.column_measure
+    rows, columns = ordered_product(W, q[:, None])[:, 0], ordered_product(p[None], W)[0]
+    pairs = shared = np.empty((0, 0))
+    if "C4" in motifs or "K23" in motifs:
+        pairs, shared = np.outer(p, p), ordered_product(W * q, np.ascontiguousarray(W.T))
+    integrals: dict[Motif, Callable[[], Array]] = {
+        "edge": lambda: p * rows,
+        "row_cherry": lambda: p * rows * rows,
+        "column_cherry": lambda: q * columns * columns,
+        "path3": lambda: np.outer(p * rows, q * columns) * W,
+        "C4": lambda: pairs * shared * shared,
+        "K23": lambda: pairs * shared * shared * shared,
+    }
+    return {motif: math.fsum(integrals[motif]().ravel().tolist()) for motif in motifs}
+
+
+def _of_mask(mask: BoolArray, motifs: Sequence[Motif], unbiased: bool) -> dict[Motif, float]:
+    R, C = mask.shape
+    rows, columns = degrees(mask)
+    # With distinct vertices a second (third) pick among n has one (two) fewer to choose from.
+    drop = int(unbiased)
+    pairs = codegrees(mask[rows > 0]) if "C4" in motifs or "K23" in motifs else []
+
+    def over_pairs(picks: int) -> int:
+        """Over all pairs of rows, the choices of ``picks`` columns that both keep."""
+        different = 2 * sum(count * _choices(shared, picks, drop) for shared, count in enumerate(pairs))
+        return different if unbiased else different + sum(degree**picks for degree in rows.tolist())
+
+    def paths() -> int:
+        ends = kept_sums(mask, (rows - drop).astype(np.float64)).astype(np.int64)
+        return sum(map(operator.mul, ends.tolist(), (columns - drop).tolist()))
+
+    counts: dict[Motif, Callable[[], int]] = {
+        "edge": lambda: int(rows.sum()),
+        "row_cherry": lambda: int((rows * (rows - drop)).sum()),
+        "column_cherry": lambda: int((columns * (columns - drop)).sum()),
+        "path3": paths,
+        "C4": lambda: over_pairs(2),
+        "K23": lambda: over_pairs(3),
+    }
+    found: dict[Motif, float] = {}
+    for motif in motifs:
+        above, below = needed = _VERTICES[motif]
+        if unbiased and (above > R or below > C):
+            raise ValueError(
+                f"mask has shape {(R, C)}, but unbiased {motif!r} needs at least {needed} distinct vertices"
+            )
+        found[motif] = counts[motif]() / (_choices(R, above, drop) * _choices(C, below, drop))
+    return found
+
+
+def _choices(n: int, picks: int, drop: int) -> int:
+    return math.prod(n - drop * pick for pick in range(picks))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numbers
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import cast, overload
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from torch import nn
 
 from graphon_lib.networks import Masks, prunable_layers, to_tensor
 from graphon_lib.pruning import grasp, magnitude, random, snip, synflow
-from graphon_lib.pruning.selection import kept_count, select
+from graphon_lib.pruning.selection import kept_count, select_many
 
 __all__ = ["METHODS", "prune"]
 
@@ -27,6 +29,7 @@ METHODS = ("random", "magnitude", "snip", "grasp", "synflow")
 _STREAM = 0x7072756E
 
 
+@overload
 def prune(
     model: nn.Module,
     method: str,
@@ -36,7 +39,32 @@ def prune(
     targets: ArrayLike | torch.Tensor | None = None,
     seed: int = 0,
     rounds: int = 100,
-) -> Masks:
+) -> Masks: ...
+
+
+@overload
+def prune(
+    model: nn.Module,
+    method: str,
+    density: Sequence[float],
+    *,
+    inputs: ArrayLike | torch.Tensor | None = None,
+    targets: ArrayLike | torch.Tensor | None = None,
+    seed: int = 0,
+    rounds: int = 100,
+) -> list[Masks]: ...
+
+
+def prune(
+    model: nn.Module,
+    method: str,
+    density: float | Sequence[float],
+    *,
+    inputs: ArrayLike | torch.Tensor | None = None,
+    targets: ArrayLike | torch.Tensor | None = None,
+    seed: int = 0,
+    rounds: int = 100,
+) -> Masks | list[Masks]:
     """Masks that keep the share ``density`` of a model's weights: those with the highest scores over all layers.
 
     ================ ==================================================================================================
@@ -57,8 +85,9 @@ def prune(
         Any module with ``nn.Linear`` layers.
     method : str
         One of :data:`METHODS`.
-    density : float in (0, 1]
-        Exactly ``max(1, round(density * number of weights))`` weights are kept.
+    density : float in (0, 1], or a sequence of them
+        Exactly ``max(1, round(density * number of weights))`` weights are kept. A sequence gives a list of masks, the
+        same as one call for each, from one scoring (SynFlow's scores depend on the density).
     inputs : (N, d) array or tensor, optional
         The pruning batch, needed by SNIP and GraSP. SynFlow takes from it the shape of one input only (without it: the
         first linear layer's ``in_features``). Random and Magnitude ignore it.
@@ -71,7 +100,7 @@ def prune(
 
     Returns
     -------
-    dict from parameter name to bool tensor (outputs, inputs) of the layer
+    dict from parameter name to bool tensor (outputs, inputs) of the layer, or a list of them
 
     Raises
     ------
@@ -91,17 +120,20 @@ def prune(
     .. [2] Wang, Zhang, Grosse: GraSP, ICLR 2020.
     .. [3] Tanaka, Kunin, Yamins, Ganguli: SynFlow, NeurIPS 2020, Algorithm 1.
     """
-    _check_settings(method, density, seed, rounds)
+    several = isinstance(density, Iterable) and not isinstance(density, str)
+    densities = list(cast(Sequence[float], density)) if several else [cast(float, density)]
+    _check_settings(method, densities, seed, rounds)
     layers = prunable_layers(model)
-    kept = kept_count(density, sum(layer.weight.numel() for layer in layers.values()))
+    kept = [kept_count(share, sum(layer.weight.numel() for layer in layers.values())) for share in densities]
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, _STREAM]).generate_state(1)[0]))
     if method == "random":
-        masks = select(random.scores(model, generator), kept, generator)
+        found = select_many(random.scores(model, generator), kept, generator)
     elif method == "magnitude":
-        masks = select(magnitude.scores(model), kept, generator)
+        found = select_many(magnitude.scores(model), kept, generator)
     elif method == "synflow":
         batch = None if inputs is None else _check_inputs(inputs)
-        masks = synflow.masks(model, density, batch, rounds, generator)
+        state = generator.get_state()
+        found = [synflow.masks(model, share, batch, rounds, generator.set_state(state)) for share in densities]
     else:
         score = snip.scores if method == "snip" else grasp.scores
         if inputs is None or targets is None:
@@ -111,25 +143,28 @@ def prune(
                 "pass inputs=(N, d) images and targets=(N,) labels"
             )
         batch = _check_inputs(inputs)
-        masks = select(score(model, batch, _check_targets(targets, len(batch))), kept, generator)
-    empty = [name for name, mask in masks.items() if not mask.any()]
-    if empty:
-        warnings.warn(
-            f"{method} at density {density:g} keeps no weight of {', '.join(map(repr, empty))}: no signal passes, and "
-            "the network's output is constant; raise density, or take another method (synflow is made to avoid this)",
-            UserWarning,
-            stacklevel=2,
-        )
-    return masks
+        found = select_many(score(model, batch, _check_targets(targets, len(batch))), kept, generator)
+    for share, masks in zip(densities, found, strict=True):
+        empty = [name for name, mask in masks.items() if not mask.any()]
+        if empty:
+            warnings.warn(
+                f"{method} at density {share:g} keeps no weight of {', '.join(map(repr, empty))}: no signal passes, "
+                "and the network's output is constant; raise density, or take another method (synflow is made to "
+                "avoid this)",
+                UserWarning,
+                stacklevel=2,
+            )
+    return found if several else found[0]
 
 
-def _check_settings(method: str, density: float, seed: int, rounds: int) -> None:
+def _check_settings(method: str, densities: list[float], seed: int, rounds: int) -> None:
     if method not in METHODS:
         raise ValueError(f"method is {method!r}, but must be one of {list(METHODS)}")
-    if not isinstance(density, numbers.Real):
-        raise TypeError(f"density is {density!r}, but must be a number in (0, 1]; pass a float")
-    if not 0 < density <= 1:
-        raise ValueError(f"density is {density!r}, but must be in (0, 1]; it is the kept share, 1 - sparsity")
+    for density in densities:
+        if not isinstance(density, numbers.Real):
+            raise TypeError(f"density is {density!r}, but must be a number in (0, 1]; pass a float")
+        if not 0 < density <= 1:
+            raise ValueError(f"density is {density!r}, but must be in (0, 1]; it is the kept share, 1 - sparsity")
     for name, value, least in (("seed", seed, 0), ("rounds", rounds, 1)):
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise TypeError(f"{name} is {value!r}, but must be a whole number of at least {least}; pass an int")

@@ -5,29 +5,35 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from graphon_lib.networks import prunable_layers
-from graphon_lib.pruning.scoring import double_copy, evaluation, gradients, mean_cross_entropy
-from graphon_lib.pruning.selection import Scores, check_finite
+from graphon_lib.pruning.scoring import Factors, derivatives, gradient, joined, losses, weighted
+from graphon_lib.pruning.selection import Scores
 
 # Softens the softmax, so that the loss of an untrained network is close to its quadratic expansion.
 TEMPERATURE = 200.0
 
 
+@torch.enable_grad()
 def scores(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Scores:
     """(H g) * w, H and g being the Hessian and the gradient of the mean cross-entropy at temperature 200.
 
     The highest are kept, as in the code of the SynFlow authors. H g is the gradient of the product of g, held fixed,
-    with g: one more differentiation, no Hessian.
+    with g: one more differentiation, no Hessian. Both are sums of outer products over the batch, g = D^T H, so their
+    product needs the Gram matrices of the factors only.
     """
-    state = double_copy(model)
-    weights = {name: state[name].requires_grad_() for name in prunable_layers(model)}
-    with evaluation(model):
-        loss = mean_cross_entropy(model, state, inputs, targets, temperature=TEMPERATURE)
-        gradient = gradients(loss, [*weights.values()], again=True)
-        contraction = torch.stack([(g.detach() * g).sum() for g in gradient]).sum()
-        hessian_gradient = gradients(contraction, [*weights.values()])
-    result = {}
-    for (name, weight), hg in zip(weights.items(), hessian_gradient, strict=True):
-        result[name] = hg * weight.detach()
-        check_finite("grasp", name, result[name])
-    return result
+    whole = {name: joined(pairs) for name, pairs in gradient(model, inputs, targets, temperature=TEMPERATURE).items()}
+    factors: Factors = {}
+    for value, uses in losses(model, inputs, targets, temperature=TEMPERATURE):
+        backs = derivatives(value, [use.offset for use in uses], again=True)
+        terms = []
+        for use, back in zip(uses, backs, strict=True):
+            all_backs, all_inputs = whole[use.name]
+            terms.append(((all_backs @ back.T) * (all_inputs @ use.inputs.T)).sum())
+        # A weight acts twice, on what goes forward and on what comes back.
+        twice = [(use, back) for use, back in zip(uses, backs, strict=True) if use.back_offset is not None]
+        places = [use.offset for use in uses] + [use.back_offset for use, _ in twice if use.back_offset is not None]
+        found = derivatives(torch.stack(terms).sum(), places)
+        for use, d in zip(uses, found, strict=False):
+            factors.setdefault(use.name, []).append((d, use.inputs.detach()))
+        for (use, back), d in zip(twice, found[len(uses) :], strict=True):
+            factors[use.name].append((back.detach(), d))
+    return weighted("grasp", model, factors, absolute=False)

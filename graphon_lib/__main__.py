@@ -1,0 +1,103 @@
+"""The command line: ``python -m graphon_lib sweep | audit``, each with ``--help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+ERRORS_SHOWN = 3
+
+app = typer.Typer(
+    help="Sweeps over pruning masks, and the check of their stored results.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Commands import what they need themselves, so that --help does not wait for Dask.
+
+
+@app.command("sweep")
+def sweep_command(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The grid, a YAML file as in notebooks/sweeps.")],
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of results.  [default: notebooks/results/<name>]")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, instead of a local cluster.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes of the local cluster.  [default: one a core]")
+    ] = None,
+) -> None:
+    """Compute the trials of a grid that its store lacks.
+
+    May be stopped and killed at any time: run it again, and it goes on where it was. A trial that fails becomes a row
+    with its error, and is tried again next time.
+
+    Exit status: 0 if all trials are in the store, 1 if some failed, or the cluster or the disk did, 2 if the
+    grid is none, 130 if it was interrupted.
+    """
+    from graphon_lib.sweeps.config import Grid, GridError
+    from graphon_lib.sweeps.run import SchedulerError, sweep
+    from graphon_lib.sweeps.store import Store, StoreError
+
+    if scheduler is not None and workers is not None:
+        raise typer.BadParameter("a scheduler has its own workers; leave one of them out", param_hint="--workers")
+    try:
+        grid = Grid.from_yaml(config)
+        results = Store(store or Path("notebooks/results") / grid.name)
+        report = sweep(grid, results, scheduler=scheduler, workers=workers)
+    except GridError as error:
+        raise _end(str(error), BAD_INPUT) from None
+    except (SchedulerError, StoreError) as error:
+        raise _end(str(error), FAILED) from None
+    except KeyboardInterrupt:
+        raise _end("Interrupted; what was finished is stored, and the same command goes on.", INTERRUPTED) from None
+    failed = len(report.errors)
+    typer.echo(
+        f"{grid.name}: {report.computed} trials computed, {report.present} present before, {failed} failed, "
+        f"in {report.seconds:.0f} s; results in {results.folder}"
+    )
+    if failed:
+        told = "".join(f"\n  {error}" for error in report.errors[:ERRORS_SHOWN])
+        raise _end(
+            f"{failed} trials failed and are tried again next time; their errors are in the column 'error' of "
+            f"{results.folder}, the first:{told}",
+            FAILED,
+        )
+
+
+@app.command("audit")
+def audit_command(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="A folder of results, as in notebooks/results.")],
+    rows: Annotated[int, typer.Option(metavar="N", min=1, help="How many rows to recompute.")] = 20,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Decides which.")] = 0,
+) -> None:
+    """Recompute random rows of a store and compare.
+
+    Exit status: 0 if all are equal, 1 if any differs or the store cannot be read.
+    """
+    from graphon_lib.sweeps.audit import audit
+    from graphon_lib.sweeps.store import StoreError
+
+    try:
+        differences = audit(store, rows, seed)
+    except StoreError as error:
+        raise _end(str(error), FAILED) from None
+    if differences:
+        raise _end("\n".join(str(difference) for difference in differences), FAILED)
+    typer.echo(f"{store}: the rows recomputed are what is stored")
+
+
+def _end(sentence: str, status: int) -> typer.Exit:
+    typer.echo(sentence, err=True)
+    return typer.Exit(status)
+
+
+if __name__ == "__main__":
+    app()
