@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import platform
 import subprocess
 import time
@@ -53,7 +54,7 @@ def run_trials(trials: Sequence[Trial]) -> tuple[list[Row], list[Row]]:
     rows : list of dict
         One a trial: ``key``, the fields of its configuration, ``layer_densities`` (of all layers, input to output),
         ``path_density`` (of the whole network), a list with an entry a hidden mask for every scalar of
-        :func:`graphon_lib.sweeps.measures.measure_mask` (its density as ``mask_density``),
+        :func:`graphon_lib.sweeps.measures.measure_mask` (its density as ``mask_density``), rounded to 24 binary digits,
         ``run_time`` (seconds; what is shared is split evenly),
         ``versions``, ``commit``, ``time`` (UTC, ISO) and ``error`` (None, or "Type: message").
     histograms : list of dict
@@ -112,7 +113,7 @@ def _prune(trials: Sequence[Trial]) -> list[Masks]:
 def _measure(trial: Trial, masks: Masks) -> tuple[Row, Row]:
     measured: Row = {"layer_densities": [mask.count_nonzero().item() / mask.numel() for mask in masks.values()]}
     if "path_density" in trial.measure:
-        measured["path_density"] = path_density(masks)
+        measured["path_density"] = _rounded(path_density(masks))
     scalars, histograms = [], []
     for layer, mask in enumerate(list(masks.values())[1:-1], start=1):
         of_mask, of_histograms = measure_mask(
@@ -126,9 +127,15 @@ def _measure(trial: Trial, masks: Masks) -> tuple[Row, Row]:
         histograms.append(of_histograms)
     # The column "density" is what was asked of the whole network.
     columns = {name: "mask_density" if name == "density" else name for name in scalars[0]}
-    measured |= {column: [float(of_mask[name]) for of_mask in scalars] for name, column in columns.items()}
+    measured |= {column: [_rounded(of_mask[name]) for of_mask in scalars] for name, column in columns.items()}
     flat = {kind: np.stack([of[kind] for of in histograms]).astype(np.float32).ravel() for kind in histograms[0]}
     return measured, flat
+
+
+def _rounded(value: float) -> float:
+    """A number to the 24 binary digits of single precision, 6e-8: the rest is no result, and takes as much room."""
+    fraction, exponent = math.frexp(value)
+    return math.ldexp(round(math.ldexp(fraction, 24)), exponent - 24)
 
 
 def _null_seed(trial: Trial, layer: int) -> int:
