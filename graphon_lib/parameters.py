@@ -21,7 +21,20 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-MethodName = Literal["random", "magnitude", "snip", "grasp", "synflow"]
+# As graphon_lib.pruning.METHODS (tested): a type cannot be made of a value.
+MethodName = Literal[
+    "random",
+    "magnitude",
+    "snip",
+    "grasp",
+    "synflow",
+    "phew",
+    "force",
+    "trained_magnitude",
+    "lottery_ticket",
+    "random_uniform",
+    "random_erk",
+]
 
 
 class ParameterError(ValueError):

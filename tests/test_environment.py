@@ -58,7 +58,7 @@ def test_no_room_outgrows_its_idea(path):
 
 def test_make_help_lists_the_commands():
     said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for command in ("book", "test", "rerun", ".venv"):
+    for command in ("book", "test", "rerun", "sweep", "audit", ".venv"):
         assert f"make {command}" in said
 
 
@@ -66,3 +66,9 @@ def test_make_rerun_wants_a_notebook_that_is_there():
     asked = subprocess.run(["make", "rerun", "NOTEBOOK=05"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert asked.returncode != 0
     assert "NOTEBOOK is '05', but must be one of: 01_mask_convergence" in asked.stdout
+
+
+def test_make_sweep_wants_a_grid():
+    asked = subprocess.run(["make", "sweep"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert asked.returncode != 0
+    assert "CONFIG is empty, but must be a grid, such as notebooks/sweeps/masks.yaml" in asked.stdout

@@ -15,7 +15,8 @@ from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 P = ParamSpec("P")
 
-# Okabe and Ito's palette, told apart by all common kinds of colour vision; markers say it again without colour.
+# Okabe and Ito's palette for the paper's methods and PHEW, told apart by all common kinds of colour vision, and colours
+# of Paul Tol's for the others; markers say it again without colour.
 METHOD_COLOURS = {
     "dense": "#000000",
     "random": "#0072B2",
@@ -23,8 +24,27 @@ METHOD_COLOURS = {
     "snip": "#D55E00",
     "grasp": "#E69F00",
     "synflow": "#009E73",
+    "phew": "#56B4E9",
+    "force": "#8C510A",
+    "trained_magnitude": "#882255",
+    "lottery_ticket": "#AA4499",
+    "random_uniform": "#332288",
+    "random_erk": "#6699CC",
 }
-METHOD_MARKERS = {"dense": "*", "random": "o", "magnitude": "v", "snip": "s", "grasp": "^", "synflow": "D"}
+METHOD_MARKERS = {
+    "dense": "*",
+    "random": "o",
+    "magnitude": "v",
+    "snip": "s",
+    "grasp": "^",
+    "synflow": "D",
+    "phew": "P",
+    "force": "X",
+    "trained_magnitude": "<",
+    "lottery_ticket": ">",
+    "random_uniform": "h",
+    "random_erk": "d",
+}
 METHOD_NAMES = {
     "dense": "Dense",
     "random": "Random",
@@ -32,6 +52,12 @@ METHOD_NAMES = {
     "snip": "SNIP",
     "grasp": "GraSP",
     "synflow": "SynFlow",
+    "phew": "PHEW",
+    "force": "FORCE",
+    "trained_magnitude": "Magnitude after training",
+    "lottery_ticket": "Lottery ticket",
+    "random_uniform": "Random, uniform layers",
+    "random_erk": "Random, ERK layers",
 }
 NULL_COLOUR = "#767676"
 GRAPHON_COLOURS = "viridis"

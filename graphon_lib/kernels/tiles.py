@@ -81,7 +81,7 @@ def _on_cluster(plan: Plan, tiles: list[Tile], client: Any) -> Iterable[tuple[Ti
     shared = client.scatter(plan, broadcast=True)
     futures = {client.submit(compute, shared, *tile, pure=False): tile for tile in tiles}
     try:
-        for future, values in as_computed(list(futures), with_results=True):  # type: ignore[no-untyped-call]
+        for future, values in as_computed(list(futures), with_results=True):
             yield futures.pop(future), values
     finally:
         client.cancel(list(futures))

@@ -1,14 +1,14 @@
-"""Pruning at initialisation: one score a weight, one global threshold, an exact number of kept weights.
+"""Pruning: which weights a network keeps, an exact number of them in all.
 
-Each method is a file of its own. The settings are those of the paper (section 4.3), which are those of the code of the
-SynFlow authors (Tanaka et al. 2020): see the docstring of :func:`prune`.
+Each method is a file of its own. The settings of the paper's five are the paper's (section 4.3), which are those of the
+code of the SynFlow authors (Tanaka et al. 2020): see the docstring of :func:`prune`.
 """
 
 from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast, overload
 
 import numpy as np
@@ -17,12 +17,27 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from graphon_lib.networks import Masks, prunable_layers, to_tensor
-from graphon_lib.pruning import grasp, magnitude, random, snip, synflow
-from graphon_lib.pruning.selection import kept_count, select_many
+from graphon_lib.pruning import force, grasp, magnitude, phew, random, schemes, snip, synflow, trained
+from graphon_lib.pruning.selection import Scores, kept_count, select_many
 
 __all__ = ["METHODS", "prune"]
 
-METHODS = ("random", "magnitude", "snip", "grasp", "synflow")
+METHODS = (
+    "random",
+    "magnitude",
+    "snip",
+    "grasp",
+    "synflow",
+    "phew",
+    "force",
+    "trained_magnitude",
+    "lottery_ticket",
+    "random_uniform",
+    "random_erk",
+)
+
+# The methods that look at inputs and targets.
+ON_DATA = ("snip", "grasp", "force", "trained_magnitude", "lottery_ticket")
 
 # Networks, graphons and masks are often drawn with one and the same seed, and torch's generator reads only the low 32
 # bits of it: without a word of our own in the hash, Random's noise would be the stream that made the weights.
@@ -65,16 +80,32 @@ def prune(
     seed: int = 0,
     rounds: int = 100,
 ) -> Masks | list[Masks]:
-    """Masks that keep the share ``density`` of a model's weights: those with the highest scores over all layers.
+    """Masks that keep the share ``density`` of a model's weights, chosen by one of many methods.
 
-    ================ ==================================================================================================
-    ``"random"``     Gaussian noise
-    ``"magnitude"``  :math:`|w|`
-    ``"snip"``       :math:`|g w|`, with g the gradient of the mean cross-entropy on (inputs, targets) [1]_
-    ``"grasp"``      :math:`(Hg) w`, with the cross-entropy at temperature 200 [2]_
-    ``"synflow"``    :math:`|w\\, \\partial R / \\partial w|`, with R the sum of the outputs for an all-ones input under
-                     absolute weights, scored and pruned in rounds on an exponential schedule [3]_
-    ================ ==================================================================================================
+    By the highest scores over all layers together, in one scoring:
+
+    ======================= ===========================================================================================
+    ``"random"``            Gaussian noise
+    ``"magnitude"``         :math:`|w|`
+    ``"snip"``              :math:`|g w|`, with g the gradient of the mean cross-entropy on (inputs, targets) [1]_
+    ``"grasp"``             :math:`(Hg) w`, with the cross-entropy at temperature 200 [2]_
+    ======================= ===========================================================================================
+
+    In rounds, or otherwise:
+
+    ======================= ===========================================================================================
+    ``"synflow"``           :math:`|w\\, \\partial R / \\partial w|`, with R the sum of outputs for an all-ones input
+                            under absolute weights, in rounds on an exponential schedule [3]_
+    ``"force"``             :math:`|g w|` in rounds on such a schedule, with g the gradient of the network as pruned so
+                            far; pruned weights may come back [4]_
+    ``"phew"``              the weights on random walks between inputs and outputs, each step with a chance
+                            proportional to :math:`|w|`; for plain stacks of linear layers [5]_
+    ``"trained_magnitude"`` :math:`|w|` after 200 steps of Adam on (inputs, targets)
+    ``"lottery_ticket"``    the same in rounds that prune at most 20 %, each begun anew from the model's weights [6]_
+    ``"random_uniform"``    chance, with the same density in each layer
+    ``"random_erk"``        chance, with layer densities proportional to (inputs + outputs) / (inputs x outputs), none
+                            above 1: the Erdős–Rényi kernel [7]_
+    ======================= ===========================================================================================
 
     Scores are computed in evaluation mode and in double precision. The model is left exactly as it was. Biases are
     never pruned.
@@ -87,16 +118,16 @@ def prune(
         One of :data:`METHODS`.
     density : float in (0, 1], or a sequence of them
         Exactly ``max(1, round(density * number of weights))`` weights are kept. A sequence gives a list of masks, the
-        same as one call for each, from one scoring (SynFlow's scores depend on the density).
+        same as one call for each, from one scoring by the methods of the first table.
     inputs : (N, d) array or tensor, optional
-        The pruning batch, needed by SNIP and GraSP. SynFlow takes from it the shape of one input only (without it: the
-        first linear layer's ``in_features``). Random and Magnitude ignore it.
+        The pruning batch, or the training set, of the methods that look at data (:data:`ON_DATA`). SynFlow takes from
+        it the shape of one input only (without it: the first linear layer's ``in_features``). The others ignore it.
     targets : (N,) whole numbers, optional
-        Class labels of the batch, needed by SNIP and GraSP and ignored by the others.
+        Class labels of the inputs, needed by the same methods and ignored by the others.
     seed : int
-        Decides Random's noise and, in every method, which of several weights tied at the threshold are kept.
+        Decides what is left to chance and, in every method, which of several weights tied at the threshold are kept.
     rounds : int
-        Rounds of SynFlow, at least 1; the others prune at once.
+        Rounds of SynFlow and FORCE, at least 1.
 
     Returns
     -------
@@ -119,6 +150,10 @@ def prune(
     .. [1] Lee, Ajanthan, Torr: SNIP, ICLR 2019.
     .. [2] Wang, Zhang, Grosse: GraSP, ICLR 2020.
     .. [3] Tanaka, Kunin, Yamins, Ganguli: SynFlow, NeurIPS 2020, Algorithm 1.
+    .. [4] de Jorge, Sanyal, Behl, Torr, Rogez, Dokania: FORCE, ICLR 2021, Algorithm 1.
+    .. [5] Patil, Dovrolis: PHEW, ICML 2021.
+    .. [6] Frankle, Carbin: the lottery ticket hypothesis, ICLR 2019.
+    .. [7] Mocanu et al., Nature Communications 2018; Evci et al.: RigL, ICML 2020.
     """
     several = isinstance(density, Iterable) and not isinstance(density, str)
     densities = list(cast(Sequence[float], density)) if several else [cast(float, density)]
@@ -126,24 +161,41 @@ def prune(
     layers = prunable_layers(model)
     kept = [kept_count(share, sum(layer.weight.numel() for layer in layers.values())) for share in densities]
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, _STREAM]).generate_state(1)[0]))
-    if method == "random":
-        found = select_many(random.scores(model, generator), kept, generator)
-    elif method == "magnitude":
-        found = select_many(magnitude.scores(model), kept, generator)
-    elif method == "synflow":
-        batch = None if inputs is None else _check_inputs(inputs)
-        state = generator.get_state()
-        found = [synflow.masks(model, share, batch, rounds, generator.set_state(state)) for share in densities]
-    else:
-        score = snip.scores if method == "snip" else grasp.scores
+    batch = labels = torch.empty(0)
+    if method in ON_DATA:
         if inputs is None or targets is None:
             missing = "inputs" if inputs is None else "targets"
             raise ValueError(
-                f"{missing} is None, but {method} scores weights on data; "
-                "pass inputs=(N, d) images and targets=(N,) labels"
+                f"{missing} is None, but {method} looks at data; pass inputs=(N, d) images and targets=(N,) labels"
             )
         batch = _check_inputs(inputs)
-        found = select_many(score(model, batch, _check_targets(targets, len(batch))), kept, generator)
+        labels = _check_targets(targets, len(batch))
+    elif method == "synflow" and inputs is not None:
+        batch = _check_inputs(inputs)
+    scored: dict[str, Callable[[], Scores]] = {
+        "random": lambda: random.scores(model, generator),
+        "magnitude": lambda: magnitude.scores(model),
+        "snip": lambda: snip.scores(model, batch, labels),
+        "grasp": lambda: grasp.scores(model, batch, labels),
+    }
+    each: dict[str, Callable[[float], Masks]] = {
+        "synflow": lambda share: synflow.masks(model, share, batch if len(batch) else None, rounds, generator),
+        "force": lambda share: force.masks(model, share, batch, labels, rounds, generator),
+        "phew": lambda share: phew.masks(model, share, generator),
+        "trained_magnitude": lambda share: trained.one_shot(model, share, batch, labels, generator),
+        "lottery_ticket": lambda share: trained.lottery_ticket(model, share, batch, labels, generator),
+        "random_uniform": lambda share: schemes.random_masks(
+            model, schemes.layer_counts(model, "uniform", share), seed
+        ),
+        "random_erk": lambda share: schemes.random_masks(model, schemes.layer_counts(model, "erk", share), seed),
+    }
+    if method in scored:
+        found = select_many(scored[method](), kept, generator)
+    else:
+        state, found = generator.get_state(), []
+        for share in densities:
+            generator.set_state(state)
+            found.append(each[method](share))
     for share, masks in zip(densities, found, strict=True):
         empty = [name for name, mask in masks.items() if not mask.any()]
         if empty:

@@ -104,26 +104,31 @@ class Flow:
         self.shape, self.device, self.pool = weight.shape, weight.device, pool
         self.zeros = np.flatnonzero(self.values == 0)
         self.rows, self.columns = (np.arange(size) for size in self.shape)
-        # What the next transposed() looks for on its way.
+        # What the next backward() looks for on its way: flows below the limit, given these inputs.
         self.inputs, self.limit = np.zeros(self.shape[1]), 0.0
         self.found: tuple[object, Index, Array] = (None, np.empty(0, dtype=np.int64), np.empty(0))
         self.row_counts, self.column_counts = (np.count_nonzero(self.values, axis=axis) for axis in (1, 0))
 
+    def forward(self, vector: Array) -> Array:
+        """The weights that are left times a vector (inputs,): (outputs,)."""
+        self.inputs = vector
+        some, result = vector[self.columns], np.zeros(self.shape[0])
+        result[self.rows] = np.concatenate(self._by_chunk(lambda chunk: _product(self.values[chunk], some)))
+        return result
+
+    def backward(self, vector: Array) -> Array:
+        """A vector (outputs,) times the weights that are left: (inputs,). On its way, weights of low flow are noted."""
+        result = np.zeros(self.shape[1])
+        result[self.columns] = self._back(vector, self.inputs, self.limit)
+        return result
+
     def product(self, rows: torch.Tensor) -> torch.Tensor:
         """rows (B, inputs) times the transpose of the weights that are left: (B, outputs)."""
-        self.inputs = rows[-1].numpy(force=True)
-        vectors, result = rows.numpy(force=True)[:, self.columns], np.zeros((len(rows), self.shape[0]))
-        for place in range(len(rows)):
-            parts = self._by_chunk(lambda chunk: _product(self.values[chunk], vectors[place]))  # noqa: B023
-            result[place, self.rows] = np.concatenate(parts)
-        return torch.from_numpy(result).to(self.device)
+        return torch.from_numpy(np.stack([self.forward(row) for row in rows.numpy(force=True)])).to(self.device)
 
     def transposed(self, rows: torch.Tensor) -> torch.Tensor:
         """rows (B, outputs) times the weights that are left: (B, inputs)."""
-        vectors, result = rows.numpy(force=True), np.zeros((len(rows), self.shape[1]))
-        for vector, sums in zip(vectors, result, strict=True):
-            sums[self.columns] = self._back(vector, self.inputs, self.limit)
-        return torch.from_numpy(result).to(self.device)
+        return torch.from_numpy(np.stack([self.backward(row) for row in rows.numpy(force=True)])).to(self.device)
 
     def low(self, back: Array, inputs: Array, limit: float) -> tuple[Index, Array]:
         """The weights that are left and whose flow is below the limit (and, if B > 1, the others too).

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
@@ -114,9 +114,9 @@ def _zeros(like: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 class _Tape(TorchFunctionMode):
     """Puts maps in the place of weights wherever a model applies a linear layer, and notes each use."""
 
-    def __init__(self, maps: dict[int, tuple[str, LinearMap]], rescale: bool) -> None:
+    def __init__(self, maps: dict[int, tuple[str, LinearMap]]) -> None:
         super().__init__()
-        self.maps, self.rescale = maps, rescale
+        self.maps = maps
         self.uses: list[Use] = []
 
     def __torch_function__(
@@ -136,10 +136,6 @@ class _Tape(TorchFunctionMode):
         use = Use(name, mapped, rows, _zeros(rows, torch.Size((len(rows), len(weight)))))
         self.uses.append(use)
         outputs = _Product.apply(rows, use.offset, use, False)  # type: ignore[no-untyped-call]
-        if self.rescale:
-            # By a power of two, which rounds nothing.
-            exponent = torch.frexp(outputs.detach().abs().amax()).exponent
-            outputs = outputs * torch.ldexp(outputs.new_ones(()), -exponent)
         outputs = outputs.reshape(*input.shape[:-1], len(weight))
         return outputs if bias is None else outputs + bias
 
@@ -164,7 +160,6 @@ def run(
     inputs: torch.Tensor,
     *,
     absolute: bool = False,
-    rescale: bool = False,
 ) -> tuple[torch.Tensor, list[Use]]:
     """The model's outputs for ``inputs``, in double precision, and the uses it made of its linear layers.
 
@@ -174,9 +169,6 @@ def run(
         In the place of the weights of the model's linear layers.
     absolute : bool
         Take the absolute values of all other parameters and floating-point buffers.
-    rescale : bool
-        Divide each layer's outputs by a power of two near their largest. Only for models whose outputs are so divided
-        too if one layer's are.
 
     Raises
     ------
@@ -193,16 +185,16 @@ def run(
             state[name] = value.detach().clone()
     weights = {name: model.get_parameter(name) for name in maps}
     device = next(iter(weights.values())).device
-    tape = _Tape({id(weight): (name, maps[name]) for name, weight in weights.items()}, rescale)
+    tape = _Tape({id(weight): (name, maps[name]) for name, weight in weights.items()})
     try:
         with evaluation(model), tape:
-            outputs: torch.Tensor = functional_call(model, state, (inputs.to(device, torch.float64),))
+            outputs = functional_call(model, state, (inputs.to(device, torch.float64),))
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"inputs of shape {tuple(inputs.shape)} do not pass through the model ({error}); "
             "pass inputs=(N, d) of the size its first layer takes"
         ) from error
-    return outputs, tape.uses
+    return cast(torch.Tensor, outputs), tape.uses
 
 
 def losses(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,13 +14,13 @@ from torch import nn
 
 from graphon_lib.networks import Masks, prunable_layers
 from graphon_lib.pruning.flow import Flow
-from graphon_lib.pruning.scoring import Use, derivatives, run
+from graphon_lib.pruning.scoring import derivatives, joined, run
 from graphon_lib.pruning.selection import TIE, check_finite, choose, kept_count, thresholds
 
 Array = NDArray[np.float64]
 
-# Modules under which a network's outputs are so multiplied as one of its layers' are, if it is a sequence of them.
-HOMOGENEOUS = (nn.Sequential, nn.Linear, nn.ReLU, nn.LeakyReLU, nn.Identity, nn.Flatten, nn.Dropout)
+# What does nothing to a vector without negative numbers.
+IDLE = (nn.ReLU, nn.LeakyReLU, nn.Identity, nn.Flatten, nn.Dropout)
 
 # The search for the weights to remove begins with those whose flow is below the threshold that is expected, by this
 # share: a smaller one finds fewer weights in vain, a larger one fails less often. It is adapted in each round.
@@ -36,8 +37,8 @@ def masks(
     """Prune to density**(round / rounds) in each round, by \\|w dR/dw\\| among the weights that are left (Algorithm 1).
 
     R is the sum of the outputs for one all-ones input, all parameters and floating-point buffers being replaced by
-    their absolute values. It grows with the product of the layers' norms, to 1e62 for 40 layers of width 1024. In a
-    sequence of layers and (leaky) ReLUs only its size relative to that product counts, and layers are rescaled.
+    their absolute values. It grows with the product of the layers' norms, to 1e62 for 40 layers of width 1024. A stack
+    of linear layers and (leaky) ReLUs is linear on what reaches it, and its layers are rescaled.
 
     Parameters
     ----------
@@ -47,9 +48,7 @@ def masks(
     layers = prunable_layers(model)
     first = next(iter(layers.values()))
     ones = torch.ones((1, first.in_features) if inputs is None else (1, *inputs.shape[1:]))
-    rescale = all(isinstance(module, HOMOGENEOUS) for module in model.modules()) and not any(
-        layer.bias is not None for layer in layers.values()
-    )
+    stack = ones.numel() == first.in_features and _is_stack(model)
     left = total = sum(layer.weight.numel() for layer in layers.values())
     # The last threshold as a share of R, and its growth in the last round.
     share, growth, margin = 0.0, 1.0, MARGIN
@@ -62,12 +61,12 @@ def masks(
             kept = total - removed if step < rounds else kept_count(density, total)
             if kept == left:
                 continue
-            outputs, uses = run(model, dict(flows), ones, absolute=True, rescale=rescale)
-            R = outputs.sum().item()
+            # R first: the way back looks for flows below a limit, which is in its units.
+            R, back = _through_stack(flows) if stack else _through(model, flows, ones)
             expected = R * share * growth
             for flow in flows.values():
                 flow.limit = expected * (1 + margin)
-            factors = _factors(uses, outputs.sum(), flows)
+            factors = back()
             for limit in _limits(expected * (1 + margin), flows, factors, (left - kept) / left):
                 found = [flow.low(*factors[name], limit) for name, flow in flows.items()]
                 pieces = [flow for _, flow in found]
@@ -86,22 +85,66 @@ def masks(
     return {name: flow.mask() for name, flow in flows.items()}
 
 
-def _factors(uses: Sequence[Use], R: torch.Tensor, flows: Mapping[str, Flow]) -> dict[str, tuple[Array, Array]]:
-    """For each layer D (B, outputs) and H (B, inputs), of which D^T H is the derivative of R by the layer's weight."""
-    backs = derivatives(R, [use.offset for use in uses])
-    result = {}
-    for name, flow in flows.items():
-        mine = [(back, use.inputs.detach()) for back, use in zip(backs, uses, strict=True) if use.name == name]
-        empty = [(torch.zeros(1, flow.shape[0]), torch.zeros(1, flow.shape[1]))]
-        back, inputs = (torch.cat(parts) for parts in zip(*(mine or empty), strict=True))
-        check_finite("synflow", name, back.amax() * inputs.amax())
-        result[name] = back.numpy(force=True), inputs.numpy(force=True)
-    return result
+# For each layer D (B, outputs) and H (B, inputs), of which D^T H is the derivative of R by the layer's weight.
+Factors = dict[str, tuple[Array, Array]]
 
 
-def _limits(
-    expected: float, flows: Mapping[str, Flow], factors: Mapping[str, tuple[Array, Array]], removed: float
-) -> Iterator[float]:
+def _is_stack(model: nn.Module) -> bool:
+    """Whether a model is linear layers without biases, one after the other, and nothing else to absolute weights."""
+    modules = list(_in_order(model))
+    linear = [module for module in modules if type(module) is nn.Linear and module.bias is None]
+    fits = all(below.out_features == above.in_features for below, above in itertools.pairwise(linear))
+    return fits and len(set(linear)) + sum(type(module) in IDLE for module in modules) == len(modules)
+
+
+def _in_order(model: nn.Module) -> Iterator[nn.Module]:
+    """A model's modules as they act, if it is sequences all through; else the model."""
+    if type(model) is nn.Sequential:
+        for module in model:
+            yield from _in_order(module)
+    else:
+        yield model
+
+
+def _through_stack(flows: Mapping[str, Flow]) -> tuple[float, Callable[[], Factors]]:
+    """R, up to a factor, and what gives the factors of its derivatives, up to the same, in a stack of layers."""
+    inputs, scales = [np.ones(next(iter(flows.values())).shape[1])], []
+    for flow in flows.values():
+        outputs = flow.forward(inputs[-1])
+        # By a power of two, which rounds nothing.
+        scales.append(2.0 ** -math.frexp(outputs.max())[1])
+        inputs.append(outputs * scales[-1])
+
+    def back() -> Factors:
+        factors, vector = {}, np.ones_like(inputs[-1])
+        for place, (name, flow) in reversed(list(enumerate(flows.items()))):
+            vector = vector * scales[place]
+            factors[name] = vector[None], inputs[place][None]
+            if place:
+                vector = flow.backward(vector)
+        return factors
+
+    return float(inputs[-1].sum()), back
+
+
+def _through(model: nn.Module, flows: Mapping[str, Flow], ones: torch.Tensor) -> tuple[float, Callable[[], Factors]]:
+    """R, and what gives the factors of its derivatives, in any model."""
+    outputs, uses = run(model, dict(flows), ones, absolute=True)
+    R = outputs.sum()
+
+    def back() -> Factors:
+        backs, factors = derivatives(R, [use.offset for use in uses]), {}
+        for name, flow in flows.items():
+            mine = [(back, use.inputs.detach()) for back, use in zip(backs, uses, strict=True) if use.name == name]
+            back, inputs = joined(mine or [(torch.zeros(1, flow.shape[0]), torch.zeros(1, flow.shape[1]))])
+            check_finite("synflow", name, back.amax() * inputs.amax())
+            factors[name] = back.numpy(force=True), inputs.numpy(force=True)
+        return factors
+
+    return R.item(), back
+
+
+def _limits(expected: float, flows: Mapping[str, Flow], factors: Factors, removed: float) -> Iterator[float]:
     """Flows below which to look for the share ``removed`` of lowest flow, the likeliest first and at last no limit."""
     if expected > 0:
         yield expected

@@ -85,8 +85,8 @@ def measure_mask(
             for name, measured in (("", entries), ("histogram_", histogram)):
                 densities = homomorphism_densities(measured)
                 scalars |= {f"{prefix}{name}{m}": d for m, d in densities.items() if m not in _SAME[kind]}
-        scalars |= _sketches(f"{prefix}sketch", histogram.values)
-    return scalars | _sketches("square_sketch", histograms["mask"] * histograms["mask"]), histograms
+        scalars |= sketches(f"{prefix}sketch", histogram.values)
+    return scalars | sketches("square_sketch", histograms["mask"] * histograms["mask"]), histograms
 
 
 def _degree_scalars(mask: NDArray[np.bool_]) -> dict[str, float]:
@@ -104,7 +104,8 @@ def _degree_scalars(mask: NDArray[np.bool_]) -> dict[str, float]:
     return scalars
 
 
-def _sketches(name: str, histogram: Array) -> dict[str, float]:
+def sketches(name: str, histogram: Array) -> dict[str, float]:
+    """The means of a histogram's values under two fixed patterns of signs, as ``name_1`` and ``name_2``."""
     signed = (pattern * histogram for pattern in _patterns(len(histogram)))
     return {
         f"{name}_{number}": math.fsum(values.ravel().tolist()) / values.size for number, values in enumerate(signed, 1)

@@ -35,6 +35,8 @@ _LOCAL = {
     # One group at a time on a worker: what dies with it is what killed it. At the third death it becomes error rows.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.allowed-failures": 2,
+    # A worker that is killed comes back; Dask gives one up that takes long to do so, as on a busy machine, for good.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
 }
 
 

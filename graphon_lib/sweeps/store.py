@@ -79,14 +79,9 @@ class Store:
         frame = _deduplicated(self._parts).to_pandas()
         return frame.assign(measure=frame["measure"].map(tuple))
 
-    def missing_histograms(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Those of the trials that should have histograms but have none, neither kept nor in ``summaries.parquet``."""
-        known = set(self._histogram_places())
-        summaries = self.folder / "summaries.parquet"
-        if summaries.exists():
-            keys = reading(summaries, pq.read_table, summaries, columns=["keys"])["keys"]
-            known.update(key for of_cell in keys.to_pylist() for key in of_cell)
-        return [trial for trial in trials if "histograms" in trial.measure and trial.key not in known]
+    def kept_histograms(self) -> set[str]:
+        """The keys of the trials whose histograms are kept."""
+        return set(self._histogram_places())
 
     def histograms(self, **cell: Any) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
         """The histograms of the done trials whose configuration has the given values.

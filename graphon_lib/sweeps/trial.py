@@ -31,6 +31,9 @@ from graphon_lib.sweeps.measures import measure_mask
 
 Row = dict[str, Any]
 
+# Methods that train see all digits, the others the paper's pruning batch.
+TRAINED = ("trained_magnitude", "lottery_ticket")
+
 
 def groups(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that differ in nothing but their density, together: they share a network and its scores."""
@@ -98,7 +101,7 @@ def _prune(trials: Sequence[Trial]) -> list[Masks]:
     first = trials[0]
     seed = trial_seed(first.seed, first.width, first.trial)
     model = mlp(first.depth, first.width, initialisation=first.initialisation, seed=seed)
-    batch = load_mnist(PRUNING_IMAGES, seed=seed)
+    batch = load_mnist(None if first.method in TRAINED else PRUNING_IMAGES, seed=seed)
     return prune(
         model,
         first.method,

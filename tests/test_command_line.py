@@ -1,0 +1,146 @@
+"""The command line: its help, what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from distributed import LocalCluster
+from typer.testing import CliRunner, Result
+
+from graphon_lib.__main__ import app
+from graphon_lib.sweeps.store import Store, StoreError
+
+GRID = "name: tiny\nmethods: [random]\nwidths: [WIDTHS]\ndepths: [2]\ndensities: [0.5, 0.3]\ntrials: 2\nblocks: 8\n"
+
+# distributed warns of its own open sockets.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def written(widths: str) -> str:
+    Path("tiny.yaml").write_text(GRID.replace("WIDTHS", widths))
+    return "tiny.yaml"
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        ([], ["sweep", "audit", "Compute the trials of a grid that its store lacks.", "Recompute random rows of"]),
+        (["sweep"], ["CONFIG", "--store DIR", "[default: notebooks/results/<name>]", "--scheduler ADDRESS",
+                     "--workers N", "goes on where it was", "Exit status: 0 if"]),
+        (["audit"], ["STORE", "--rows N", "[default: 20", "--seed S", "Exit status: 0 if"]),
+    ],
+)  # fmt: skip
+def test_help_tells_what_there_is(command, parts):
+    said = run(*command, "--help")
+    assert said.exit_code == 0
+    for part in parts:
+        assert " ".join(part.split()) in " ".join(said.output.split())
+
+
+def test_a_sweep_goes_to_the_folder_of_its_name_and_resumes(address):
+    config = written("16")
+    first = run("sweep", config, "--scheduler", address)
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith("tiny: 4 trials computed, 0 present before, 0 failed, in ")
+    assert first.stdout.endswith("results in notebooks/results/tiny\n")
+    assert len(Store("notebooks/results/tiny").keys()) == 4
+    second = run("sweep", config)
+    assert second.exit_code == 0
+    assert second.stdout.startswith("tiny: 0 trials computed, 4 present before, 0 failed, in 0 s")
+    assert run("sweep", config, "--store", "elsewhere", "--scheduler", address).exit_code == 0
+    assert len(Store("elsewhere").keys()) == 4
+
+
+def test_failing_trials_are_rows_listed_at_the_end(address):
+    # No machine has the memory for a network of the second width.
+    said = run("sweep", written("16, 1000000000000"), "--store", "store", "--scheduler", address)
+    assert said.exit_code == 1
+    assert "tiny: 4 trials computed, 0 present before, 4 failed, in" in said.stdout
+    assert (
+        "4 trials failed and are tried again next time; their errors are in the column 'error' of store" in said.stderr
+    )
+    assert said.stderr.count("width 1000000000000, density 0.") == 3
+    assert "RuntimeError: " in said.stderr
+    rows = Store("store").rows()
+    assert rows["error"].notna().tolist() == (rows["width"] > 16).tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.yaml"], "none.yaml cannot be read (No such file or directory); pass the path of a YAML file\n"),
+        (
+            ["wrong.yaml"],
+            "wrong.yaml: field 'widths' is [0], but must be a list of 1 or more whole numbers of at least",
+        ),
+    ],
+)
+def test_a_grid_that_is_none_is_status_2(arguments, sentence):
+    Path("wrong.yaml").write_text(GRID.replace("WIDTHS", "0"))
+    said = run("sweep", *arguments)
+    assert said.exit_code == 2
+    assert said.stderr.startswith(sentence)
+    assert len(said.stderr.splitlines()) == 1
+
+
+def test_workers_of_a_scheduler_are_its_own():
+    said = run("sweep", written("16"), "--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
+    assert said.exit_code == 2
+    assert "a scheduler has its own workers; leave one of them out" in said.stderr
+
+
+def test_a_scheduler_that_is_not_there_is_status_1():
+    said = run("sweep", written("16"), "--scheduler", "nonsense://")
+    assert said.exit_code == 1
+    assert said.stderr.startswith("scheduler is 'nonsense://', but no Dask scheduler answers there")
+
+
+def test_a_broken_store_is_status_1():
+    Path("store").mkdir()
+    Path("store/part-1.parquet").write_bytes(b"x")
+    said = run("sweep", written("16"), "--store", "store")
+    assert said.exit_code == 1
+    assert said.stderr.startswith("store/part-1.parquet is torn, altered or foreign")
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "sentence"),
+    [
+        ([], 0, "results: the rows recomputed are what is stored\n"),
+        (["a differs", "b differs"], 1, "a differs\nb differs\n"),
+        (StoreError("torn"), 1, "torn\n"),
+    ],
+)
+def test_an_audit_tells_the_differences(monkeypatch, found, status, sentence):
+    asked: list[Any] = []
+
+    def audit(store: Path, rows: int, seed: int) -> list[str]:
+        asked.append((store, rows, seed))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setitem(sys.modules, "graphon_lib.sweeps.audit", SimpleNamespace(audit=audit))
+    said = run("audit", "results", "--rows", "3")
+    assert (said.exit_code, said.output) == (status, sentence)
+    assert asked == [(Path("results"), 3, 0)]
