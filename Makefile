@@ -24,7 +24,7 @@ COMPILE := from numpy import eye; from graphon_lib import *; \
   model = mlp(1, 4, inputs=2); graphon_ntk(eye(2), [None] * 2); \
   empirical_ntk(model, prune(model, 'random', 0.5), eye(2, dtype='float32'))
 
-.PHONY: help .venv book chapters test lint notebooks picture rerun benchmark clean
+.PHONY: help .venv book chapters test lint notebooks picture rerun sweep audit benchmark clean
 .DELETE_ON_ERROR:
 
 help: ## list these commands
@@ -77,6 +77,16 @@ rerun: $(INSTALLED) ## one notebook with other parameters: NOTEBOOK=01_mask_conv
 	@mkdir -p notebooks/runs
 	$(BIN)/papermill notebooks/$(NOTEBOOK).ipynb notebooks/runs/$(NOTEBOOK).ipynb $(PARAMETERS)
 	@echo "The run: notebooks/runs/$(NOTEBOOK).ipynb"
+
+sweep: $(INSTALLED) ## compute what a grid's store lacks: CONFIG=notebooks/sweeps/masks.yaml, with STORE=, SCHEDULER=, WORKERS= as you like
+	@test -n "$(CONFIG)" || { echo "CONFIG is empty, but must be a grid, such as $(firstword $(wildcard notebooks/sweeps/*.yaml))"; exit 2; }
+	$(BIN)/python -m graphon_lib sweep "$(CONFIG)" $(if $(STORE),--store "$(STORE)") \
+	  $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(WORKERS),--workers $(WORKERS))
+
+audit: STORE ?= notebooks/results/masks
+audit: ROWS ?= 20
+audit: $(INSTALLED) ## compute random stored rows again and compare: ROWS=20 STORE=notebooks/results/masks
+	$(BIN)/python -m graphon_lib audit "$(STORE)" --rows $(ROWS)
 
 notebooks: $(INSTALLED) ## after editing a notebook's .md: execute it and store its text outputs as the reference
 	$(BIN)/python -m companion_site.reference $(NOTEBOOKS:%=notebooks/%.md)

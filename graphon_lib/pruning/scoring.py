@@ -135,7 +135,7 @@ class _Tape(TorchFunctionMode):
         rows = input.reshape(-1, weight.shape[1])
         use = Use(name, mapped, rows, _zeros(rows, torch.Size((len(rows), len(weight)))))
         self.uses.append(use)
-        outputs = _Product.apply(rows, use.offset, use, False)  # type: ignore[no-untyped-call]
+        outputs: torch.Tensor = _Product.apply(rows, use.offset, use, False)  # type: ignore[no-untyped-call]
         outputs = outputs.reshape(*input.shape[:-1], len(weight))
         return outputs if bias is None else outputs + bias
 

@@ -21,4 +21,6 @@ from graphon_lib.sweeps.run import SweepReport as SweepReport
 from graphon_lib.sweeps.run import sweep as sweep
 from graphon_lib.sweeps.store import Store as Store
 from graphon_lib.sweeps.store import StoreError as StoreError
+from graphon_lib.sweeps.summary import read_distances as read_distances
+from graphon_lib.sweeps.summary import read_summaries as read_summaries
 from graphon_lib.sweeps.training import training_sweep as training_sweep

@@ -125,6 +125,8 @@ def _of_distance(
     row: Mapping[str, Any], cells: Mapping[Any, Mapping[str, Any]], stored: pd.DataFrame, histograms: Histograms
 ) -> Iterator[str]:
     kind, layer, pair, cell = row["kind"], row["layer"] - 1, row["pair"], cells[_cell(row)]
+    if not stored.index.isin(cell["keys"]).sum() == cell["trials"] == len(cell["keys"]):
+        return  # told of the summary already
     trials = [Trial.of(stored.loc[key]) for key in cell["keys"]]
     place = [trial.trial for trial in trials].index(row["trial"])
     mine = histograms(trials[place])[kind][layer]

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from graphon_lib.sweeps.config import Grid, Trial
 from graphon_lib.sweeps.store import Row, Store
+from graphon_lib.sweeps.summary import lacking, summarise
 from graphon_lib.sweeps.trial import commit, failed_rows, groups, run_trials, versions
 
 # Finished groups are stored when there are this many, or the oldest of them waits this long.
@@ -67,7 +68,7 @@ class SweepReport:
 
 
 def sweep(grid: Grid, store: Store, *, scheduler: str | None = None, workers: int | None = None) -> SweepReport:
-    """Compute the trials of a grid that the store lacks, on a local cluster or an existing one.
+    """Compute the trials of a grid that the store lacks, on a local cluster or an existing one, and summarise them.
 
     Results are stored every few seconds, and what is finished is stored however the sweep ends, unless it is killed
     outright: then run it again. Results depend neither on the number of workers nor on the order in which they finish.
@@ -103,11 +104,15 @@ def sweep(grid: Grid, store: Store, *, scheduler: str | None = None, workers: in
     start = time.monotonic()
     trials = list(grid.trials_of())
     missing = store.missing(trials)
+    # Histograms that a published store does not keep, of trials to which new ones are to be compared.
+    gone = lacking(store, trials)
     store.record({"grid": grid.model_dump(mode="json"), "commit": commit(), "versions": json.loads(versions())})
     collected = _Collector(store)
-    if missing:
+    if missing or gone:
         with _stopping() as stop, _connected(scheduler, workers) as client:
-            _compute(missing, client, collected, stop)
+            _compute([*missing, *gone], client, collected, stop)
+        store.compact()
+    summarise(store)
     present = len(trials) - len(missing)
     return SweepReport(collected.computed, present, tuple(collected.errors), time.monotonic() - start)
 
