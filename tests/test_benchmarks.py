@@ -17,6 +17,8 @@ from benchmarks import alone, cases, harness, problems
 from benchmarks.harness import FOLDER, Peer, Row
 
 TINY = cases.Scale(
+    pruned_width=20,
+    pruning_rounds=3,
     images=32, blocks=4, groups=2, depth=2, width=16, series_blocks=2, empirical_images=16, masked_images=8,
     many_images=48, chains=4, networks=3, network_width=16, rounds=3, slow_rounds=2,
     image_counts=(16, 32), block_counts=(2, 4), depths=(1, 2),

@@ -17,7 +17,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from graphon_lib import figures
+from graphon_lib import figures, pruning
 from graphon_lib.figures import style
 
 METHODS = ["random", "snip"]
@@ -173,7 +173,7 @@ def test_figures_can_be_read_on_a_phone(name: str, drawn: dict[str, Any]) -> Non
 def test_methods_have_their_own_colour_marker_and_name() -> None:
     looks = (style.METHOD_COLOURS, style.METHOD_MARKERS, style.METHOD_NAMES)
     for look in looks:
-        assert list(look) == ["dense", "random", "magnitude", "snip", "grasp", "synflow"]
+        assert list(look) == ["dense", *pruning.METHODS]
         assert len(set(look.values())) == len(look)
     assert style.line_style("snip") == {"color": "#D55E00", "marker": "s", "label": "SNIP"}
     colours = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in style.METHOD_COLOURS.values()])

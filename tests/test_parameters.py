@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from typing import get_args
 
 import nbformat
 import pytest
@@ -35,8 +36,9 @@ from graphon_lib.parameters import (
     whole,
     widths,
 )
+from graphon_lib.pruning import METHODS
 
-METHOD_NAMES = ["random", "magnitude", "snip", "grasp", "synflow"]
+METHOD_NAMES = list(METHODS)
 
 
 def test_values_come_back_as_one_frozen_object():
@@ -101,7 +103,7 @@ def test_text_is_read_as_the_command_line_gives_it(kind, text, value):
 WHOLE = "a whole number of at least 1; pass for example -p it 1"
 LIST = "a list of 1 or more whole numbers of at least 1, each larger than the one before; pass for example -p it '[1]'"
 NAMES = (
-    "a list of one or more different names out of random, magnitude, snip, grasp, synflow; "
+    f"a list of one or more different names out of {', '.join(METHODS)}; "
     """pass for example -p it '["random", "snip"]'"""
 )
 
@@ -250,3 +252,7 @@ def test_papermill_stops_at_the_first_cell_with_the_sentence(tmp_path):
     assert (tmp_path / "work").exists()
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert executed.cells[-1].outputs[0].text == "Parameters(widths=[8, 16], trials=2)\n"
+
+
+def test_methods_are_those_of_prune():
+    assert get_args(parameters.MethodName) == METHODS

@@ -19,6 +19,9 @@ from graphon_lib.networks import Masks, mlp, prunable_layers
 from graphon_lib.pruning import METHODS, grasp, prune, random, snip
 from graphon_lib.pruning.selection import kept_count, largest, select, thresholds
 
+# The lottery ticket is trained_magnitude many times over, and takes as long.
+QUICK = [method for method in METHODS if method != "lottery_ticket"]
+
 SIZES = [(1, 5, 4, 3), (2, 12, 7, 3), (3, 30, 20, 10)]
 
 
@@ -242,7 +245,7 @@ def test_random_scores_are_gaussian_and_masks_independent_of_weights_of_the_same
 
 
 @settings(max_examples=25, deadline=None)
-@given(density=st.floats(1e-6, 1.0), seed=st.integers(0, 50), method=st.sampled_from(METHODS))
+@given(density=st.floats(1e-6, 1.0), seed=st.integers(0, 50), method=st.sampled_from(QUICK))
 def test_kept_count_is_exact(density: float, seed: int, method: str) -> None:
     constant = mlp(2, 8, inputs=5, outputs=4)
     for layer in prunable_layers(constant).values():
@@ -314,7 +317,7 @@ def test_thresholds_are_those_of_a_full_sort(pieces: list[list[float]], shares: 
     assert thresholds([np.array(piece) for piece in pieces], kept) == expected
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_several_densities_are_as_many_calls(method: str) -> None:
     model = nested()
     together = pruned(model, method, [0.5, 0.2, 0.37], rounds=5)
@@ -386,7 +389,7 @@ def test_the_model_and_all_global_state_stay_as_they_were(method: str) -> None:
     assert torch.get_default_dtype() == torch.float32
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_seeds(method: str) -> None:
     model = mlp(2, 30, inputs=20)
     assert equal(pruned(model, method, 0.2, seed=5), pruned(model, method, 0.2, seed=np.int64(5)))
@@ -400,8 +403,9 @@ def test_seeds(method: str) -> None:
 
 def test_seeds_change_a_method_without_ties_only_if_it_is_random() -> None:
     model = mlp(2, 30, inputs=20, activation="erf")
-    for method in METHODS[:-1]:
-        assert equal(pruned(model, method, 0.2, seed=5), pruned(model, method, 0.2, seed=6)) == (method != "random")
+    for method in ("random", "magnitude", "snip", "grasp", "phew", "random_uniform", "random_erk"):
+        same = equal(pruned(model, method, 0.2, seed=5), pruned(model, method, 0.2, seed=6))
+        assert same == (method in ("magnitude", "snip", "grasp"))
 
 
 @pytest.fixture
@@ -411,7 +415,7 @@ def set_threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 @pytest.mark.parametrize("constant", [False, True])
 def test_threads_do_not_matter(method: str, constant: bool, set_threads: Callable[[int], None]) -> None:
     model = mlp(2, 150, inputs=200)
@@ -426,7 +430,7 @@ def test_threads_do_not_matter(method: str, constant: bool, set_threads: Callabl
     assert equal(*masks)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_precision_and_layout_of_the_weights_do_not_matter(method: str) -> None:
     model = mlp(2, 12, inputs=8, outputs=5)
     want = pruned(model, method, 0.3)
@@ -438,7 +442,7 @@ def test_precision_and_layout_of_the_weights_do_not_matter(method: str) -> None:
     assert equal(want, pruned(copy.deepcopy(model).double(), method, 0.3))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_arrays_serve_as_well_as_tensors(method: str) -> None:
     model = mlp(1, 9, inputs=6, outputs=3)
     inputs, targets = batch(8, 6, 3)
@@ -449,7 +453,10 @@ def test_arrays_serve_as_well_as_tensors(method: str) -> None:
     assert equal(want, pruned(model, method, 0.3, inputs=inputs.T.contiguous().T, targets=targets.tolist()))
 
 
-@pytest.mark.parametrize("method", METHODS)
+# Training takes rows of numbers, not images.
+@pytest.mark.parametrize(
+    "method", [method for method in METHODS if method not in ("trained_magnitude", "lottery_ticket")]
+)
 def test_one_linear_layer_and_images_that_are_flattened_inside(method: str) -> None:
     assert flat(pruned(nn.Linear(6, 3), method, 0.5)).sum() == 9
     inputs, targets = batch(8, 6, 3)
@@ -498,9 +505,9 @@ GOOD = {"method": "snip", "density": 0.5, "inputs": torch.ones(2, 4), "targets":
         ({"rounds": 0}, ValueError, "rounds is 0, but must be a whole number of at least 1"),
         ({"rounds": 2.0}, TypeError, "rounds is 2.0, but must be a whole number of at least 1; pass an int"),
         ({"rounds": True}, TypeError, "rounds is True, but"),
-        ({"inputs": None}, ValueError, r"inputs is None, but snip scores weights on data; pass inputs=\(N, d\)"),
-        ({"targets": None}, ValueError, "targets is None, but snip scores weights on data"),
-        ({"method": "grasp", "inputs": None}, ValueError, "inputs is None, but grasp scores weights on data"),
+        ({"inputs": None}, ValueError, r"inputs is None, but snip looks at data; pass inputs=\(N, d\)"),
+        ({"targets": None}, ValueError, "targets is None, but snip looks at data"),
+        ({"method": "grasp", "inputs": None}, ValueError, "inputs is None, but grasp looks at data"),
         ({"inputs": torch.ones(4)}, ValueError, r"inputs has shape \(4,\), but must be \(N, d\) with N >= 1"),
         ({"inputs": torch.ones(0, 4)}, ValueError, r"inputs has shape \(0, 4\), but must be"),
         ({"inputs": [[1, 2, 3, float("inf")]]}, ValueError, "inputs has entries that are NaN or infinite"),

@@ -29,7 +29,7 @@ METHOD_COLOURS = {
     "trained_magnitude": "#882255",
     "lottery_ticket": "#AA4499",
     "random_uniform": "#332288",
-    "random_erk": "#6699CC",
+    "random_erk": "#999933",
 }
 METHOD_MARKERS = {
     "dense": "*",

@@ -36,4 +36,6 @@ def scores(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Sco
             factors.setdefault(use.name, []).append((d, use.inputs.detach()))
         for (use, back), d in zip(twice, found[len(uses) :], strict=True):
             factors[use.name].append((back.detach(), d))
+    # Neither these nor what autograd remembers is to lie in memory beside the scores.
+    del whole, value, uses, backs, back, all_backs, all_inputs, terms, twice, places, found, use, d
     return weighted("grasp", model, factors, absolute=False)

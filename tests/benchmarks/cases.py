@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike
 
 from benchmarks import accuracy, problems
 from benchmarks.harness import Peer, Row, alone, median, rounds_of, seconds
+from benchmarks.pruners import pruners
 from graphon_lib.intervals import fitted_rate
 
 RATIO = "times the peer"
@@ -42,6 +43,9 @@ class Scale:
     image_counts: tuple[int, ...] = (256, 512, 1024, 2048)
     block_counts: tuple[int, ...] = (16, 32, 64, 128)
     depths: tuple[int, ...] = (2, 4, 8)
+    pruned_width: int = 2000
+    pruned_density: float = 0.2
+    pruning_rounds: int = 100
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,11 @@ def errors(bench: Bench) -> Iterator[Row]:
     yield from accuracy.accuracy(bench.scale.chains, bench.scale.networks, bench.scale.network_width)
 
 
+def pruning(bench: Bench) -> Iterator[Row]:
+    scale = bench.scale
+    yield from pruners(scale.depth, scale.pruned_width, scale.pruned_density, scale.pruning_rounds, scale.slow_rounds)
+
+
 CASES: tuple[Callable[[Bench], Iterator[Row]], ...] = (
-    errors, general, collapsible, double, series, masked, dense, empirical_memory, growth, many,
+    errors, general, collapsible, double, series, masked, dense, empirical_memory, growth, many, pruning,
 )  # fmt: skip
