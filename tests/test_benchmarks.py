@@ -64,7 +64,7 @@ def test_all_cases_end_in_a_table_and_a_file(
     assert all(np.isfinite([row.low, row.value, row.high]).all() and row.low <= row.value <= row.high for row in rows)
     # Of the kernels' own limits, each case has one, two where time and memory are asked.
     limits = [row.asked for row in rows if row.asked is not None and "error" not in row.unit]
-    assert limits == [6, 1.2, 15, 30, 2, 0.2, 3, 3]
+    assert limits == [6, 1.2, 15, 30, 2, 0.2, 3, 3, 0.1, 0.5, 0.5, 0.5, 0.5]
     assert {row.case: row.unit for row in rows}["growth with blocks"] == "exponent"
     assert found["machine"]["peer"] == {"pretender": "1"}
     assert set(found["machine"]) == {
