@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from graphon_lib.pruning.scoring import Factors, derivatives, gradient, joined, losses, weighted
+from graphon_lib.pruning.scoring import IMAGES, Factors, derivatives, gradient, joined, losses, weighted
 from graphon_lib.pruning.selection import Scores
 
 # Softens the softmax, so that the loss of an untrained network is close to its quadratic expansion.
@@ -20,11 +20,16 @@ def scores(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Sco
     with g: one more differentiation, no Hessian. Both are sums of outer products over the batch, g = D^T H, so their
     product needs the Gram matrices of the factors only.
     """
-    whole = {name: joined(pairs) for name, pairs in gradient(model, inputs, targets, temperature=TEMPERATURE).items()}
+    # Where one pass takes all images, it gives the gradient too.
+    several = len(inputs) > IMAGES
+    of_all = gradient(model, inputs, targets, temperature=TEMPERATURE) if several else {}
     factors: Factors = {}
     for value, uses in losses(model, inputs, targets, temperature=TEMPERATURE):
         backs = derivatives(value, [use.offset for use in uses], again=True)
-        terms = []
+        if not several:
+            for use, back in zip(uses, backs, strict=True):
+                of_all.setdefault(use.name, []).append((back.detach(), use.inputs.detach()))
+        whole, terms = {name: joined(pairs) for name, pairs in of_all.items()}, []
         for use, back in zip(uses, backs, strict=True):
             all_backs, all_inputs = whole[use.name]
             terms.append(((all_backs @ back.T) * (all_inputs @ use.inputs.T)).sum())
@@ -37,5 +42,5 @@ def scores(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Sco
         for (use, back), d in zip(twice, found[len(uses) :], strict=True):
             factors[use.name].append((back.detach(), d))
     # Neither these nor what autograd remembers is to lie in memory beside the scores.
-    del whole, value, uses, backs, back, all_backs, all_inputs, terms, twice, places, found, use, d
+    del whole, of_all, value, uses, backs, back, all_backs, all_inputs, terms, twice, places, found, use, d
     return weighted("grasp", model, factors, absolute=False)

@@ -23,7 +23,7 @@ from graphon_lib.pruning.selection import Scores, check_finite
 PANEL = 2**18
 
 # Images that are differentiated at a time.
-IMAGES = 16
+IMAGES = 128
 
 
 class LinearMap(Protocol):

@@ -66,8 +66,8 @@ def read_distances(folder: str | Path) -> pd.DataFrame:
     and its cut norm, from ``cut_lower`` to ``cut_upper``.
 
     ``pair`` tells what a trial's histogram was compared with: ``"trials"``, that of the next trial; ``"widest"``, the
-    mean at the largest width (at that width, the mean of the other trials); ``"doubling"``, that of the trial of the
-    same number at twice the width. No two of them share a random number.
+    mean at the largest width (at that width, the mean of the other trials); ``"doubling"``, that of the trial in the
+    same place at twice the width. No two of them share a random number.
     """
     return _read(Path(folder) / "distances.parquet")
 
