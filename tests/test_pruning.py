@@ -17,7 +17,7 @@ from torch import nn
 
 from graphon_lib.networks import Masks, mlp, prunable_layers
 from graphon_lib.pruning import METHODS, grasp, prune, random, snip
-from graphon_lib.pruning.selection import kept_count, largest, select, thresholds
+from graphon_lib.pruning.selection import kept_count, select, thresholds
 
 # The lottery ticket is trained_magnitude many times over, and takes as long.
 QUICK = [method for method in METHODS if method != "lottery_ticket"]
@@ -37,6 +37,10 @@ def pruned(model: nn.Module, method: str, density: float, **settings: object) ->
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* keeps no weight of")
         return prune(model, method, density, **{"inputs": inputs, "targets": targets, **settings})
+
+
+def largest(scores: torch.Tensor, kept: int, generator: torch.Generator) -> torch.Tensor:
+    return select({"weight": scores}, kept, generator)["weight"]
 
 
 def flat(masks: Masks) -> torch.Tensor:

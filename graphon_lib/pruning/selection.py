@@ -115,12 +115,6 @@ def choose(
     return chosen
 
 
-def largest(scores: torch.Tensor, kept: int, generator: torch.Generator) -> torch.Tensor:
-    """Which ``kept`` of the scores (n,) are largest, as a bool tensor (n,) with exactly ``kept`` entries True."""
-    threshold = thresholds([scores.numpy(force=True)], [kept])[0]
-    return choose([scores], threshold, kept, generator)[0]
-
-
 def select(scores: Mapping[str, torch.Tensor], kept: int, generator: torch.Generator) -> Masks:
     """Masks of the ``kept`` largest scores over all layers together: :func:`select_many` for one number."""
     return select_many(scores, [kept], generator)[0]

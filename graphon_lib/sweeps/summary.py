@@ -30,7 +30,6 @@ Row = dict[str, Any]
 Group = tuple[Any, ...]
 
 KINDS = ("mask", "erdos_renyi", "equal_degrees")
-PAIRS = ("trials", "widest", "doubling")
 
 # Trials that agree in these are compared with each other.
 GROUP = tuple(name for name in CONFIGURATION if name not in ("width", "trial"))
