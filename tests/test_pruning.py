@@ -175,6 +175,15 @@ def test_synflow_equals_its_textbook_version(model: nn.Module, density: float, r
     assert equal(pruned(model, "synflow", density, rounds=rounds), textbook_synflow(model, density, rounds))
 
 
+@pytest.mark.parametrize("activation", ["relu", "erf"])
+def test_synflow_goes_on_when_no_path_is_left(activation: str) -> None:
+    model = mlp(3, 2, inputs=2, outputs=2, activation=activation)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* keeps no weight of")
+        for rounds in (2, 3, 10, 40):
+            assert flat(prune(model, "synflow", 1 / 16, rounds=rounds)).sum() == 1
+
+
 def test_weights_that_carry_the_same_flow_are_tied() -> None:
     # One neuron a layer: flow is conserved, so all weights score the same up to rounding, whatever their sizes.
     chosen = {

@@ -285,7 +285,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def threads() -> Iterator[str]:
     """A cluster of threads of this process, in which functions can be replaced."""
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as inside:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as inside:
         yield inside.scheduler_address
 
 

@@ -79,8 +79,9 @@ def masks(
             chosen = choose([torch.from_numpy(piece) for piece in pieces], threshold, stay, generator)
             for flow, (places, _), keep in zip(flows.values(), found, chosen, strict=True):
                 flow.remove(places[~keep.numpy()])
-            growth = threshold / R / share if share > 0 else 1.0
-            share = threshold / R if R > 0 else 0.0
+            # In units of R, which is zero once no path is left; then all flows are.
+            last, share = share, threshold / R if R > 0 else 0.0
+            growth = share / last if last > 0 else 1.0
             left = kept
     return {name: flow.mask() for name, flow in flows.items()}
 
