@@ -73,10 +73,10 @@ def read_distances(folder: str | Path) -> pd.DataFrame:
 
 def lacking(store: Store, trials: Iterable[Trial]) -> list[Trial]:
     """The done trials without a histogram, in those groups whose summaries the given trials would change."""
-    trials = [trial for trial in trials if "histograms" in trial.measure]
-    stale = {group_of(trial) for trial in trials if trial.key not in _summarised(store)}
-    done = [trial for trial in _done(store) if group_of(trial) in stale]
-    return [trial for trial in done if trial.key not in store.kept_histograms()]
+    summarised, kept = _summarised(store), store.kept_histograms()
+    measured = (trial for trial in trials if "histograms" in trial.measure)
+    stale = {group_of(trial) for trial in measured if trial.key not in summarised}
+    return [trial for trial in _done(store) if group_of(trial) in stale and trial.key not in kept]
 
 
 def summarise(store: Store) -> int:
