@@ -20,6 +20,11 @@ def scores(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Sco
     with g: one more differentiation, no Hessian. Both are sums of outer products over the batch, g = D^T H, so their
     product needs the Gram matrices of the factors only.
     """
+    return weighted("grasp", model, _factors(model, inputs, targets), absolute=False)
+
+
+def _factors(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Factors:
+    """The factors of H g. A function of its own, so that nothing else of it lies in memory beside the scores."""
     # Where one pass takes all images, it gives the gradient too.
     several = len(inputs) > IMAGES
     of_all = gradient(model, inputs, targets, temperature=TEMPERATURE) if several else {}
@@ -41,6 +46,4 @@ def scores(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Sco
             factors.setdefault(use.name, []).append((d, use.inputs.detach()))
         for (use, back), d in zip(twice, found[len(uses) :], strict=True):
             factors[use.name].append((back.detach(), d))
-    # Neither these nor what autograd remembers is to lie in memory beside the scores.
-    del whole, of_all, value, uses, backs, back, all_backs, all_inputs, terms, twice, places, found, use, d
-    return weighted("grasp", model, factors, absolute=False)
+    return factors
