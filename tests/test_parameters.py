@@ -20,9 +20,11 @@ from traitlets.config import Config
 from graphon_lib import parameters
 from graphon_lib.parameters import (
     Count,
+    DataSources,
     Densities,
     Density,
     Depth,
+    Images,
     LearningRate,
     Methods,
     ParameterError,
@@ -90,6 +92,8 @@ def test_everything_in_range_passes_as_it_is_and_as_text(widths_, count, seed, d
         (Methods, "[snip, random]", ["snip", "random"]),
         (Methods, "['snip']", ["snip"]),
         (LearningRate, "1e-3", 1e-3),
+        (Images, "[100, 1000]", [100, 1000]),
+        (DataSources, "[teacher]", ["teacher"]),
         (Densities, "[1e-2, .5, 1]", [0.01, 0.5, 1.0]),
         (Densities, ["1e-2"], [0.01]),
         (bool, "true", True),
@@ -135,6 +139,17 @@ NAMES = (
         ),
         (Widths, [[], [0], [200, 100], [100, 100], 100, "100", [100.5], [True], (1, 2), "[100,"], LIST),
         (Methods, [[], ["lottery"], ["snip", "snip"], "snip", "[Snip]"], NAMES),
+        (
+            Images,
+            [[], [9], [5001], [100, 100], 100, [100.0]],
+            "a list of one or more different whole numbers from 10 to 5000; pass for example -p it '[100, 1000]'",
+        ),
+        (
+            DataSources,
+            [[], ["cifar"], ["mnist", "mnist"], "mnist"],
+            "a list of one or more different names out of mnist, teacher; "
+            """pass for example -p it '["mnist", "teacher"]'""",
+        ),
         (whole(2, 8), [1, 9], "a whole number from 2 to 8; pass for example -p it 2"),
         (
             widths(8, 64),
@@ -152,8 +167,10 @@ def test_what_is_impossible_is_said_in_one_sentence(kind, values, allowed):
 
 
 @pytest.mark.parametrize(
-    "kind", [Count, Trials, Width, Depth, Seed, Density, Sparsity, LearningRate, Densities, Sparsities, Widths, Methods]
-)
+    "kind",
+    [Count, Trials, Width, Depth, Seed, Density, Sparsity, LearningRate, Densities, Sparsities, Widths, Methods, Images,
+     DataSources],
+)  # fmt: skip
 def test_the_example_a_sentence_gives_is_accepted(kind):
     with pytest.raises(ParameterError) as caught:
         check({"it": {}}, it=kind)

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from graphon_lib.sweeps.config import Grid, Trial
 from graphon_lib.sweeps.parts import write_part
-from graphon_lib.sweeps.store import Store, StoreError
+from graphon_lib.sweeps.store import Store, StoreError, _row_table
 from graphon_lib.sweeps.trial import failed_rows
 
 GRID = Grid(
@@ -74,6 +74,21 @@ def test_numbers_come_back_bit_for_bit(tmp_path_factory, values, density):
     assert found["path_density"] == row(trial)["path_density"]
     assert Trial.of(found) == trial
     assert Trial.of(found).key == found["key"]
+
+
+def test_rows_from_before_a_field_was_there_have_its_first_value(tmp_path):
+    later = ["images", "data"]
+    write_part(tmp_path, _row_table([row(trial) for trial in TRIALS[:3]]).drop_columns(later))
+    store = Store(tmp_path)
+    new = replace(TRIALS[0], images=50, data="teacher")
+    assert store.missing([*TRIALS[:4], new]) == [TRIALS[3], new]
+    assert store.append([row(TRIALS[0]), row(new)]) == 1
+    for _ in range(2):
+        rows = store.rows().to_dict("records")
+        assert {Trial.of(found) for found in rows} == {*TRIALS[:3], new}
+        assert all(Trial.of(found).key == found["key"] for found in rows)
+        store.compact()
+    assert len(parts(tmp_path)) == 1
 
 
 def test_a_store_that_is_not_there_is_empty(tmp_path):

@@ -17,6 +17,7 @@ from graphon_lib.cut import cut_norm
 from graphon_lib.pruning import snip
 from graphon_lib.sweeps import Grid, Store, StoreError, read_distances, read_summaries
 from graphon_lib.sweeps.audit import audit
+from graphon_lib.sweeps.parts import write_part
 from graphon_lib.sweeps.summary import STEP, lacking, summarise
 from graphon_lib.sweeps.trial import groups, run_trials
 
@@ -123,6 +124,27 @@ def test_a_published_store_lacks_histograms_only_where_a_sweep_adds_trials(copy:
         store.append(*run_trials(group))
     assert summarise(store) == 1
     assert read_distances(copy).query("method == 'random' and density == 0.3 and trial == 4").size > 0
+
+
+def test_what_was_summarised_before_a_field_was_there_reads_grows_and_passes_an_audit(copy: Path) -> None:
+    for path in copy.glob("*.parquet"):
+        table = pq.read_table(path).drop_columns(["images", "data"])
+        if path.name.startswith("part-"):
+            path.unlink()
+            write_part(copy, table)
+        else:
+            pq.write_table(table, path)
+    for frame in (read_summaries(copy), read_distances(copy), Store(copy).rows()):
+        assert (frame["images"] == 100).all()
+        assert (frame["data"] == "mnist").all()
+    assert summarise(Store(copy)) == 0
+    more = GRID.model_copy(update={"methods": ["snip"], "densities": [0.3], "images": [50, 100], "data": ["teacher"]})
+    fill(Store(copy), more)
+    assert summarise(Store(copy)) == 2
+    sources = {(100, "mnist"), (50, "teacher"), (100, "teacher")}
+    for frame in (read_summaries(copy), read_distances(copy)):
+        assert set(zip(frame["images"], frame["data"], strict=True)) == sources
+    assert audit(copy, rows=30) == []
 
 
 def test_what_was_not_summarised_is_told(tmp_path: Path) -> None:

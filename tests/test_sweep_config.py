@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from graphon_lib.sweeps import config
-from graphon_lib.sweeps.config import MEASURES, Grid, GridError, Trial
+from graphon_lib.sweeps import Store, config
+from graphon_lib.sweeps.config import LATER, MEASURES, USUAL, Grid, GridError, Trial
 
 ROOT = Path(__file__).parents[1]
 VALUES = {"name": "small", "methods": ["random", "snip"], "widths": [16, 32], "depths": [2], "densities": [0.5, 0.1]}
@@ -50,11 +50,20 @@ def test_every_combination_is_one_trial(widths, densities, trials, of_first):
     assert len({trial.key for trial in found}) == len(found) == len(expected)
 
 
+def test_images_and_data_multiply_the_trials():
+    grid = Grid(**VALUES, trials=2, images=[20, 100], data=["mnist", "teacher"])
+    found = list(grid.trials_of())
+    assert len({trial.key for trial in found}) == len(found) == 2 * 2 * 2 * 2 * 2 * 2
+    plain = set(Grid(**VALUES, trials=2).trials_of())
+    assert plain == {trial for trial in found if (trial.images, trial.data) == (100, "mnist")}
+
+
 def test_the_paper_s_grid_is_described_by_its_file():
     grid = Grid.from_yaml(ROOT / "notebooks" / "sweeps" / "masks.yaml")
     assert len(list(grid.trials_of())) == 5 * (5 * 100 + 20) * 2 * 3
     assert grid.initialisations == ["pytorch"]
-    assert set(grid.measure) == set(MEASURES)
+    assert set(grid.measure) == set(USUAL) == set(MEASURES) - {"chain"}
+    assert (grid.images, grid.data) == ([100], ["mnist"])
     assert Grid(**grid.model_dump()) == grid
 
 
@@ -72,9 +81,20 @@ def test_keys_are_what_they_were():
     # Stored rows are found by these: a change here computes every sweep anew.
     assert config.MEASUREMENT == 1
     assert TRIAL.key == "1d0e43074ccaf419ec4c56a29270df32"
+    published = next(Grid.from_yaml(ROOT / "notebooks" / "sweeps" / "masks.yaml").trials_of())
+    first = replace(published, method="grasp", density=0.1)
+    assert first.key == "9e0b8e01bed89c16bead4acbabba16e6"
+    assert LATER == {"images": 100, "data": "mnist"}
 
 
-OTHER = {"method": "snip", "initialisation": "he", "density": 0.25, "measure": ()}
+def test_the_published_rows_have_the_keys_of_their_configurations():
+    rows = Store(ROOT / "notebooks" / "results" / "masks").rows()
+    assert (rows["images"] == 100).all()
+    assert (rows["data"] == "mnist").all()
+    assert all(Trial.of(row).key == row["key"] for row in rows[::50].to_dict("records"))
+
+
+OTHER = {"method": "snip", "initialisation": "he", "density": 0.25, "measure": (), "data": "teacher"}
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Trial)])
@@ -85,7 +105,7 @@ def test_all_that_changes_a_row_changes_its_key(name):
 
 def test_the_meaning_of_a_row_changes_its_key_and_the_rest_of_the_grid_does_not(monkeypatch):
     others = Grid(
-        **VALUES | {"name": "else", "methods": ["random"], "widths": [16]}, trials=9, measure=list(MEASURES[::-1])
+        **VALUES | {"name": "else", "methods": ["random"], "widths": [16]}, trials=9, measure=list(USUAL[::-1])
     )
     assert next(others.trials_of()).key == TRIAL.key
     before = TRIAL.key
@@ -113,6 +133,11 @@ WIDTHS = (
         ("trials_by_width", {64: 2}, "trials_by_width names width 64, but widths are [16, 32]; add it there"),
         ("seed", -1, "field 'seed' is -1, but must be a whole number from 0 to 4294967295; write for example seed: 0"),
         ("initialisations", ["xavier"], "field 'initialisations' is ['xavier'], but must be a list of one or more out"),
+        ("images", [9], "field 'images' is [9], but must be a list of one or more different whole numbers from 10"),
+        ("images", [5001], "field 'images' is [5001], but must be a list of one or more different whole numbers from"),
+        ("images", [100, 100], "field 'images' is [100, 100], but must be a list of one or more different whole"),
+        ("data", ["cifar"], "field 'data' is ['cifar'], but must be a list of one or more different names out "
+                            "of mnist, teacher; write for example data: [mnist, teacher]"),
         ("blocks", 1, "field 'blocks' is 1, but must be a whole number from 2 to 256; write for example blocks: 2"),
         ("rounds", 0, "field 'rounds' is 0, but must be a whole number of at least 1; write for example rounds: 1"),
         ("measure", ["colour"], "field 'measure' is ['colour'], but must be a list of names out of histograms, "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -26,8 +27,8 @@ import pytest
 import torch
 from distributed import LocalCluster
 
-from graphon_lib.data import load_mnist
-from graphon_lib.graphons import path_density
+from graphon_lib.data import gaussian_teacher, load_mnist
+from graphon_lib.graphons import path_density, two_layer_densities
 from graphon_lib.networks import mlp
 from graphon_lib.parameters import MethodName
 from graphon_lib.pruning import prune
@@ -107,6 +108,31 @@ def test_a_row_is_what_its_steps_give():
     assert all(len(row[name]) == 2 for name in scalars.keys() - {"density"})
 
 
+def test_a_row_tells_what_neighbouring_layers_have_in_common():
+    (row,), _ = run_trials([TRIAL])
+    batch = load_mnist(100, seed=trial_seed(5, 20, 2))
+    model = mlp(3, 20, initialisation="he", seed=trial_seed(5, 20, 2))
+    masks = prune(model, "snip", 0.4, inputs=batch.inputs, targets=batch.labels, seed=trial_seed(5, 20, 2))
+    of_pairs = [two_layer_densities(*pair) for pair in itertools.pairwise(masks.values())]
+    assert len(of_pairs) == 3
+    for name in of_pairs[0]:
+        assert row[name] == [np.float32(of_pair[name]) for of_pair in of_pairs]
+
+
+@pytest.mark.parametrize("data", ["mnist", "teacher"])
+@pytest.mark.parametrize("method", ["snip", "trained_magnitude"])
+def test_a_trial_prunes_on_its_images_and_its_data(method, data):
+    trial = replace(TRIAL, method=method, images=30, data=data, measure=("path_density",))
+    (row,), _ = run_trials([trial])
+    seed, images = trial_seed(5, 20, 2), 30 if method == "snip" else 5000
+    batch = load_mnist(images, seed=seed) if data == "mnist" else gaussian_teacher(images, 20, seed=seed)
+    model = mlp(3, 20, inputs=784 if data == "mnist" else 20, initialisation="he", seed=seed)
+    masks = prune(model, method, 0.4, inputs=batch.inputs, targets=batch.labels, seed=seed)
+    assert Trial.of(row) == trial
+    assert row["layer_densities"] == [int(mask.sum()) / mask.numel() for mask in masks.values()]
+    assert row["path_density"] == np.float32(path_density(masks))
+
+
 @pytest.mark.parametrize("method", get_args(MethodName))
 def test_a_row_does_not_depend_on_the_other_densities(method):
     some = [replace(TRIAL, method=method, density=density) for density in (0.5, 0.4)]
@@ -122,7 +148,7 @@ def test_what_is_not_asked_for_is_not_there_and_changes_nothing_else():
     (full,), _ = run_trials([TRIAL])
     (bare,), none = run_trials([replace(TRIAL, measure=())])
     assert none == []
-    assert {"path_density", "erdos_renyi_sketch_1"} <= full.keys() - bare.keys()
+    assert {"path_density", "erdos_renyi_sketch_1", "two_layer_C4"} <= full.keys() - bare.keys()
     (nulls,), _ = run_trials([replace(TRIAL, measure=("null_models",))])
     for row in (bare, nulls):
         assert all(full[name] == value for name, value in told(row).items() if name not in ("key", "measure"))
@@ -130,7 +156,8 @@ def test_what_is_not_asked_for_is_not_there_and_changes_nothing_else():
 
 def test_null_models_of_different_masks_are_independent():
     drawn = [replace(TRIAL, density=0.4), replace(TRIAL, density=0.3), replace(TRIAL, method="grasp"),
-             replace(TRIAL, trial=3), replace(TRIAL, seed=6), replace(TRIAL, width=21)]  # fmt: skip
+             replace(TRIAL, trial=3), replace(TRIAL, seed=6), replace(TRIAL, width=21),
+             replace(TRIAL, images=50), replace(TRIAL, data="teacher")]  # fmt: skip
     seeds = {trial_module._null_seed(trial, layer) for trial in drawn for layer in (1, 2)}
     assert len(seeds) == 2 * len(drawn)
 

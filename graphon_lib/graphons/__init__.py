@@ -18,3 +18,4 @@ from graphon_lib.graphons.masks import ordered_product as ordered_product
 from graphon_lib.graphons.shuffle import degree_preserving_shuffle as degree_preserving_shuffle
 from graphon_lib.graphons.shuffle import uniform_shuffle as uniform_shuffle
 from graphon_lib.graphons.step import StepGraphon as StepGraphon
+from graphon_lib.graphons.two_layers import two_layer_densities as two_layer_densities

@@ -16,11 +16,15 @@ from graphon_lib.sweeps.kernels import spectrum_sweep as spectrum_sweep
 from graphon_lib.sweeps.masks import mask_sweep as mask_sweep
 from graphon_lib.sweeps.masks import path_density_sweep as path_density_sweep
 from graphon_lib.sweeps.masks import recovery_sweep as recovery_sweep
+from graphon_lib.sweeps.results import Results as Results
+from graphon_lib.sweeps.results import notebooks_folder as notebooks_folder
+from graphon_lib.sweeps.results import results as results
 from graphon_lib.sweeps.run import SchedulerError as SchedulerError
 from graphon_lib.sweeps.run import SweepReport as SweepReport
 from graphon_lib.sweeps.run import sweep as sweep
 from graphon_lib.sweeps.store import Store as Store
 from graphon_lib.sweeps.store import StoreError as StoreError
 from graphon_lib.sweeps.summary import read_distances as read_distances
+from graphon_lib.sweeps.summary import read_methods as read_methods
 from graphon_lib.sweeps.summary import read_summaries as read_summaries
 from graphon_lib.sweeps.training import training_sweep as training_sweep

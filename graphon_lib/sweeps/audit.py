@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from graphon_lib.sweeps.comparisons import DIGITS, distance
 from graphon_lib.sweeps.config import Trial
 from graphon_lib.sweeps.measures import sketches
 from graphon_lib.sweeps.store import CIRCUMSTANCES, Store, StoreError
-from graphon_lib.sweeps.summary import GROUP, KINDS, STEP, distance, read_distances, read_summaries
+from graphon_lib.sweeps.summary import GROUP, KINDS, STEP, read_distances, read_summaries
 from graphon_lib.sweeps.trial import run_trials
 
 Array = NDArray[np.float64]
@@ -130,21 +131,22 @@ def _of_distance(
     trials = [Trial.of(stored.loc[key]) for key in cell["keys"]]
     place = [trial.trial for trial in trials].index(row["trial"])
     mine = histograms(trials[place])[kind][layer]
-    tolerance = 1e-6 * row["cut_upper"]
+    tolerance = 0.0
     if pair == "widest":
         widths = [width for *group, width in cells if group == [*_cell(row)[:-1]]]
         widest = cells[_cell(dict(row) | {"width": max(widths)})]
         other = widest[f"{kind}_mean"][layer]
         if widest is cell:
             other = (cell["trials"] * other - mine) / (cell["trials"] - 1)
-        tolerance += 2 * STEP
+        tolerance = 2 * STEP
     elif pair == "trials":
         other = histograms(trials[place + 1])[kind][layer]
     else:
         keys = cells[_cell(dict(row) | {"width": 2 * row["width"]})]["keys"]
         other = histograms(Trial.of(stored.loc[keys[place]]))[kind][layer]
     for name, value in distance(mine, other).items():
-        if not abs(value - row[name]) <= tolerance + 1e-6 * value:
+        of_mean = (other.mean() or 1.0) if name.startswith("relative_") else 1.0
+        if not abs(value - row[name]) <= tolerance / of_mean + 2.0 ** (1 - DIGITS) * value:
             yield (
                 f"distance {pair} of {_told(row)}, {kind}, layer {row['layer']}: {name} is stored as {row[name]:.9f}, "
                 f"but comes out as {value:.9f}"

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from graphon_lib.parameters import Count, Densities, Methods, Seed, Widths, whole, widths
+from graphon_lib.parameters import Count, DataSources, Densities, Images, Methods, Seed, Widths, whole, widths
 
 # Part of every key: raise it when a row's numbers get another meaning, and all rows are computed anew.
 MEASUREMENT = 1
 
-Measure = Literal["histograms", "motifs", "null_models", "path_density"]
+Measure = Literal["histograms", "motifs", "null_models", "path_density", "chain"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
+# What a grid measures unless told otherwise: never more than this, which is in the keys of stored rows.
+USUAL: tuple[Measure, ...] = ("histograms", "motifs", "null_models", "path_density")
 
 Name = Annotated[
     str,
@@ -63,6 +66,11 @@ class Trial:
         :func:`graphon_lib.sweeps.trial_seed`.
     measure : tuple of str
         Out of :data:`MEASURES`, sorted.
+    images : int
+        Of the pruning batch. Methods that train see 5,000, whatever it is.
+    data : str
+        Where inputs come from: ``"mnist"``, or ``"teacher"``: :func:`graphon_lib.data.gaussian_teacher`, with as many
+        coordinates as the network is wide.
     """
 
     method: str
@@ -75,22 +83,32 @@ class Trial:
     blocks: int
     rounds: int
     measure: tuple[str, ...]
+    # Fields that came later, each at the value that all rows before it had: see LATER.
+    images: int = 100
+    data: str = "mnist"
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Trial:
         """The trial that a stored row is of."""
-        kinds = {"density": float, "method": str, "initialisation": str, "measure": tuple}
+        kinds = {"density": float, "method": str, "initialisation": str, "measure": tuple, "data": str}
         return cls(**{field.name: kinds.get(field.name, int)(row[field.name]) for field in fields(cls)})
 
     @property
     def key(self) -> str:
-        """The name of its row: 32 hexadecimal digits of the SHA-256 of its configuration."""
-        configuration = asdict(self) | {"density": repr(self.density), "measurement": MEASUREMENT}
+        """The name of its row: 32 hexadecimal digits of the SHA-256 of its configuration.
+
+        A field that came later is left out at its default, so that rows stored before keep their names.
+        """
+        told = {name: value for name, value in vars(self).items() if name not in LATER or value != LATER[name]}
+        configuration = told | {"density": repr(self.density), "measurement": MEASUREMENT}
         return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:32]
 
 
+LATER = {field.name: field.default for field in fields(Trial) if field.default is not MISSING}
+
+
 class Grid(BaseModel):
-    """Every method on every width, depth, density and initialisation, ``trials`` times.
+    """Every method on every width, depth, density, initialisation, number of images and data, ``trials`` times.
 
     Attributes
     ----------
@@ -102,13 +120,18 @@ class Grid(BaseModel):
         Where the number of trials is another than ``trials``.
     initialisations : list of {"pytorch", "he"}
         The paper's code keeps PyTorch's.
+    images : list of int
+        Sizes of the pruning batch, from 10 to 5,000; methods that train, or look at no data, are the same at each.
+    data : list of {"mnist", "teacher"}
+        ``"teacher"``: Gaussian inputs, as many coordinates as the width, so that all layers widen together.
     blocks : int
         Blocks on each side of the sorted histograms.
     rounds : int
         Rounds of the iterative methods.
     measure : list of str
-        What is measured beside densities and degrees: ``"motifs"``, ``"null_models"``, ``"path_density"``, and
-        ``"histograms"``: whether they are kept.
+        What is measured beside densities and degrees: ``"motifs"``, ``"null_models"``, ``"path_density"``,
+        ``"chain"`` (what pairs of neighbouring layers have in common), and ``"histograms"``: whether they are kept.
+        All but the chain unless told otherwise.
 
     Raises
     ------
@@ -127,9 +150,11 @@ class Grid(BaseModel):
     trials_by_width: TrialsByWidth = {}
     seed: Seed = 0
     initialisations: Initialisations = ["pytorch"]
+    images: Images = [Trial.images]
+    data: DataSources = [Trial.data]
     blocks: whole(2, 256) = 64
     rounds: Count = 100
-    measure: Measures = list(MEASURES)
+    measure: Measures = list(USUAL)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -169,23 +194,25 @@ class Grid(BaseModel):
     def trials_of(self) -> Iterator[Trial]:
         """Every trial of the grid, narrow networks first; densities, which share a network, side by side."""
         for width in self.widths:
-            for trial in range(self.trials_by_width.get(width, self.trials)):
-                for initialisation in dict.fromkeys(self.initialisations):
-                    for depth in self.depths:
-                        for method in self.methods:
-                            for density in self.densities:
-                                yield Trial(
-                                    method=method,
-                                    initialisation=initialisation,
-                                    depth=depth,
-                                    width=width,
-                                    density=density,
-                                    trial=trial,
-                                    seed=self.seed,
-                                    blocks=self.blocks,
-                                    rounds=self.rounds,
-                                    measure=tuple(sorted(set(self.measure))),
-                                )
+            trials = range(self.trials_by_width.get(width, self.trials))
+            initialisations = dict.fromkeys(self.initialisations)
+            for trial, initialisation, images, data, depth, method, density in itertools.product(
+                trials, initialisations, self.images, self.data, self.depths, self.methods, self.densities
+            ):
+                yield Trial(
+                    method=method,
+                    initialisation=initialisation,
+                    depth=depth,
+                    width=width,
+                    density=density,
+                    trial=trial,
+                    seed=self.seed,
+                    blocks=self.blocks,
+                    rounds=self.rounds,
+                    measure=tuple(sorted(set(self.measure))),
+                    images=images,
+                    data=data,
+                )
 
 
 def _one_a_field(error: ValidationError) -> list[Any]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from graphon_lib.sweeps.config import Trial
+from graphon_lib.sweeps.config import LATER, Trial
 from graphon_lib.sweeps.parts import StoreError, locked, parts_in, read_part, reading, replace, sync, write_part
 
 __all__ = ["CIRCUMSTANCES", "CONFIGURATION", "Store", "StoreError"]
@@ -31,11 +31,11 @@ CONFIGURATION = tuple(field.name for field in fields(Trial))
 # What two computations of one trial may differ in.
 CIRCUMSTANCES = ("run_time", "versions", "commit", "time")
 
-_TEXT = ("key", "method", "initialisation", "versions", "commit", "time", "error")
+_TEXT = ("key", "method", "initialisation", "data", "versions", "commit", "time", "error")
 # Columns with another name are a list with an entry a layer.
 _TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(_TEXT, pa.string()),
-    **dict.fromkeys(("depth", "width", "trial", "seed", "blocks", "rounds"), pa.int64()),
+    **dict.fromkeys(("depth", "width", "trial", "seed", "blocks", "rounds", "images"), pa.int64()),
     **dict.fromkeys(("density", "path_density", "run_time"), pa.float64()),
     "measure": pa.list_(pa.string()),
 }
@@ -189,8 +189,15 @@ def _row_table(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=pa.schema(list(types.items())))
 
 
+def completed(table: pa.Table) -> pa.Table:
+    """A stored table with the fields of a configuration that came later, at the values that all rows before had."""
+    for name in LATER.keys() - set(table.column_names):
+        table = table.append_column(name, pa.array([LATER[name]] * len(table), _TYPES[name]))
+    return table
+
+
 def _read_rows(path: Path) -> pa.Table:
-    table = read_part(path)
+    table = completed(read_part(path))
     return reading(path, table.select, [*_TYPES, *sorted(set(table.column_names) - _TYPES.keys())])
 
 

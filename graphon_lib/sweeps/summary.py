@@ -1,13 +1,14 @@
 """What a store's histograms come to: means, standard deviations, and distances between independent masks.
 
-A trial's histogram takes more room than all else in its row, so histograms are working data: ``summaries.parquet`` and
-``distances.parquet`` say what is to be known of them, and are all that a published store keeps.
+A trial's histogram takes more room than all else in its row, so histograms are working data: ``summaries.parquet``,
+``distances.parquet`` and ``methods.parquet`` say what is to be known of them, and are all that a published store keeps.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -20,10 +21,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from graphon_lib.cut import cut_norm
+from graphon_lib.sweeps.comparisons import HALF, MEASURED, between_methods, distance, of_one_method
 from graphon_lib.sweeps.config import Trial
 from graphon_lib.sweeps.parts import locked, reading, replace
-from graphon_lib.sweeps.store import CONFIGURATION, Store
+from graphon_lib.sweeps.store import CONFIGURATION, Store, completed
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -35,7 +36,9 @@ KINDS = ("mask", "erdos_renyi", "equal_degrees")
 GROUP = tuple(name for name in CONFIGURATION if name not in ("width", "trial"))
 
 # A mean is known to a thousandth at best: finer digits would be noise that cannot be compressed.
-STEP = 2.0**-17
+STEP = 2.0**-14
+
+SETTING = tuple(name for name in GROUP if name != "method")
 
 
 def group_of(trial: Trial) -> Group:
@@ -47,7 +50,7 @@ def read_summaries(folder: str | Path) -> pd.DataFrame:
     """A row for each configuration but the trial: ``trials`` (how many), their ``keys``, and histograms.
 
     ``mask_mean``, ``mask_std``, ``erdos_renyi_mean`` and ``equal_degrees_mean`` are (hidden masks, blocks, blocks)
-    arrays over trials, to a step of 2^-17; those of null models are None where they were not measured.
+    arrays over trials, to a step of 2^-14; those of null models are None where they were not measured.
     """
     frame = _read(Path(folder) / "summaries.parquet")
     shapes = [(row.depth - 1, row.blocks, row.blocks) for row in frame.itertuples()]
@@ -62,13 +65,22 @@ def read_summaries(folder: str | Path) -> pd.DataFrame:
 def read_distances(folder: str | Path) -> pd.DataFrame:
     """A row for each pair of histograms that were compared, of one ``layer`` (from 1) and ``kind`` (a mask's or a null
     model's): ``euclidean``, the root mean square of their difference (the paper's distance over the number of blocks),
-    and its cut norm, from ``cut_lower`` to ``cut_upper``.
+    its cut norm, from ``cut_lower`` to ``cut_upper``, and as ``relative_euclidean`` ... the same of the histograms over
+    their means, which leaves out how much is kept. To 14 binary digits, bounds rounded outwards.
 
     ``pair`` tells what a trial's histogram was compared with: ``"trials"``, that of the next trial; ``"widest"``, the
     mean at the largest width (at that width, the mean of the other trials); ``"doubling"``, that of the trial in the
     same place at twice the width. No two of them share a random number.
     """
     return _read(Path(folder) / "distances.parquet")
+
+
+def read_methods(folder: str | Path) -> pd.DataFrame:
+    """A row for each pair of masks of one ``layer`` that two methods left in independent networks: of ``method`` and
+    ``trial``, and of ``other`` and ``other_trial``, with the distances of :func:`read_distances`. Where the two methods
+    are the same, it is a distance within that method.
+    """
+    return _read(Path(folder) / "methods.parquet")
 
 
 def lacking(store: Store, trials: Iterable[Trial]) -> list[Trial]:
@@ -106,9 +118,22 @@ def summarise(store: Store) -> int:
         of_group = _of_group(store, group, groups[group])
         summaries += of_group[0]
         distances += of_group[1]
+    compared: dict[Group, list[Row]] = {}
+    for setting in tqdm(
+        {_setting(group): None for group in stale}, desc="methods", unit="setting", disable=None, delay=2
+    ):
+        found = [g for g, members in groups.items() if _setting(g) == setting and all(t.key in kept for t in members)]
+        for row in _between(store, found, groups):
+            compared.setdefault((*setting, row["method"], row["other"]), []).append(row)
     with locked(store.folder):
-        _replace(store.folder / "summaries.parquet", _summary_table(summaries), stale)
-        _replace(store.folder / "distances.parquet", pa.Table.from_pylist(distances, schema=_DISTANCES), stale)
+        _replace(store.folder / "summaries.parquet", _summary_table(summaries), GROUP, stale)
+        _replace(store.folder / "distances.parquet", pa.Table.from_pylist(distances, schema=_DISTANCES), GROUP, stale)
+        _replace(
+            store.folder / "methods.parquet",
+            pa.Table.from_pylist(list(itertools.chain(*compared.values())), schema=_BETWEEN),
+            (*SETTING, "method", "other"),
+            list(compared),
+        )
     return len(stale)
 
 
@@ -151,7 +176,7 @@ def _of_group(store: Store, group: Group, members: Sequence[Trial]) -> tuple[lis
     tasks = [
         (width, kind, layer, pair, trials[place].trial, first, second)
         for width, kind in product(widths, histograms)
-        for pair, i, first_of, second_of in _pairs(cells, kind, width)
+        for pair, i, first_of, second_of in of_one_method(cells, kind, width)
         for place in [places[width][i]]
         for layer, (first, second) in enumerate(zip(first_of, second_of, strict=True), start=1)
     ]
@@ -164,29 +189,37 @@ def _of_group(store: Store, group: Group, members: Sequence[Trial]) -> tuple[lis
     return summaries, distances
 
 
-def _pairs(cells: dict[int, dict[str, Array]], kind: str, width: int) -> Iterator[tuple[str, int, Array, Array]]:
-    """What is compared with what, at one width: (pair, place of the trial, its histograms, the others)."""
-    mine, widest = cells[width][kind], cells[max(cells)][kind]
-    for i in range(len(mine) - 1):
-        yield "trials", i, mine[i], mine[i + 1]
-    for i in range(len(mine)):
-        if width < max(cells):
-            yield "widest", i, mine[i], widest.mean(axis=0)
-        elif len(mine) > 1:
-            yield "widest", i, mine[i], np.delete(mine, i, axis=0).mean(axis=0)
-    if 2 * width in cells:
-        for i, (narrow, wide) in enumerate(zip(mine, cells[2 * width][kind], strict=False)):
-            yield "doubling", i, narrow, wide
+def _between(store: Store, found: Sequence[Group], groups: Mapping[Group, Sequence[Trial]]) -> list[Row]:
+    """The distances between and within the methods of one setting."""
+    common = dict(zip(SETTING, _setting(found[0]), strict=True))
+    common["measure"] = list(common["measure"])
+    masks: dict[int, dict[str, dict[int, Array]]] = {}
+    for group in found:
+        histograms, keys = store.histograms(**dict(zip(GROUP, group, strict=True)))
+        trials = {trial.key: trial for trial in groups[group]}
+        for key, values in zip(keys, histograms["mask"], strict=True):
+            if trials[key].trial < 2 * HALF:
+                of_method = masks.setdefault(trials[key].width, {}).setdefault(trials[key].method, {})
+                of_method[trials[key].trial] = values.astype(np.float64)
+    tasks = [
+        (width, pair, layer, first, second)
+        for width, by_method in sorted(masks.items())
+        for pair in between_methods(list(by_method), 1 + max(max(trials) for trials in by_method.values()))
+        if pair.trial in by_method[pair.method] and pair.other_trial in by_method[pair.other]
+        for layer, (first, second) in enumerate(
+            zip(by_method[pair.method][pair.trial], by_method[pair.other][pair.other_trial], strict=True), start=1
+        )
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        measured = list(pool.map(lambda task: distance(*task[-2:]), tasks, chunksize=64))
+    return [
+        {**common, "width": width, "layer": layer, **pair._asdict(), **of_pair}
+        for (width, pair, layer, *_), of_pair in zip(tasks, measured, strict=True)
+    ]
 
 
-def distance(first: Array, second: Array) -> dict[str, float]:
-    """``euclidean``, ``cut_lower`` and ``cut_upper`` of two histograms (blocks, blocks)."""
-    bound = cut_norm(first, second)
-    return {
-        "euclidean": float(np.sqrt(np.mean((first - second) ** 2))),
-        "cut_lower": bound.lower,
-        "cut_upper": bound.upper,
-    }
+def _setting(group: Group) -> Group:
+    return tuple(value for name, value in zip(GROUP, group, strict=True) if name != "method")
 
 
 def _std(values: Array) -> Array:
@@ -198,8 +231,8 @@ def _stepped(values: Array) -> NDArray[np.float32]:
 
 
 _GROUP_TYPES = {
-    **dict.fromkeys(("method", "initialisation"), pa.string()),
-    **dict.fromkeys(("depth", "seed", "blocks", "rounds", "width"), pa.int64()),
+    **dict.fromkeys(("method", "initialisation", "data"), pa.string()),
+    **dict.fromkeys(("depth", "seed", "blocks", "rounds", "images", "width"), pa.int64()),
     "density": pa.float64(),
     "measure": pa.list_(pa.string()),
 }
@@ -211,7 +244,18 @@ _DISTANCES = pa.schema(
         ("layer", pa.int64()),
         ("pair", pa.string()),
         ("trial", pa.int64()),
-        *((name, pa.float32()) for name in ("euclidean", "cut_lower", "cut_upper")),
+        *((name, pa.float32()) for name in MEASURED),
+    ]
+)
+
+_BETWEEN = pa.schema(
+    [
+        *_GROUP_TYPES.items(),
+        ("layer", pa.int64()),
+        ("other", pa.string()),
+        ("trial", pa.int64()),
+        ("other_trial", pa.int64()),
+        *((name, pa.float32()) for name in MEASURED),
     ]
 )
 
@@ -223,14 +267,15 @@ def _summary_table(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=schema)
 
 
-def _replace(path: Path, table: pa.Table, stale: Sequence[Group]) -> None:
-    """Put the rows of a table into a file, instead of those of the stale groups, sorted by configuration."""
+def _replace(path: Path, table: pa.Table, by: Sequence[str], stale: Sequence[Group]) -> None:
+    """Put the rows of a table into a file, instead of those whose columns ``by`` are stale, sorted by configuration."""
     if path.exists():
-        old = reading(path, pq.read_table, path)
-        groups = zip(*(old[name].to_pylist() for name in GROUP), strict=True)
+        old = completed(reading(path, pq.read_table, path)).select(table.column_names)
+        groups = zip(*(old[name].to_pylist() for name in by), strict=True)
         again = {_hashable(group) for group in stale}
         table = pa.concat_tables([old.filter(pa.array([_hashable(group) not in again for group in groups])), table])
-    order = [name for name in table.column_names if name in (*CONFIGURATION, "kind", "layer", "pair")]
+    sorting = (*CONFIGURATION, "kind", "layer", "pair", "other", "other_trial")
+    order = [name for name in table.column_names if name in sorting]
     table = table.sort_by([(name, "ascending") for name in order if name != "measure"])
     sink = pa.BufferOutputStream()
     text = [name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)]
@@ -247,6 +292,6 @@ def _read(path: Path) -> pd.DataFrame:
         raise FileNotFoundError(
             f"{path} is not there: the sweep into this store measured no histograms, or has not come to its end"
         )
-    frame: pd.DataFrame = reading(path, pq.read_table, path).to_pandas()
+    frame: pd.DataFrame = completed(reading(path, pq.read_table, path)).to_pandas()
     floats = frame.select_dtypes("float32").columns
     return frame.astype(dict.fromkeys(floats, np.float64)).assign(measure=frame["measure"].map(tuple))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import math
 import platform
@@ -14,31 +15,31 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphon_lib.data import load_mnist
-from graphon_lib.graphons import path_density
+from graphon_lib.data import Dataset, gaussian_teacher, load_mnist
+from graphon_lib.graphons import path_density, two_layer_densities
 from graphon_lib.kernels.recursion import one_thread
 from graphon_lib.networks import Masks, mlp
 from graphon_lib.pruning import prune
 from graphon_lib.sweeps.config import Trial
-from graphon_lib.sweeps.grid import PRUNING_IMAGES, trial_seed
+from graphon_lib.sweeps.grid import trial_seed
 from graphon_lib.sweeps.measures import measure_mask
 
 Row = dict[str, Any]
 
-# Methods that train see all digits, the others the paper's pruning batch.
+# Methods that train see this many images, all of the embedded digits; the others see a pruning batch.
 TRAINED = ("trained_magnitude", "lottery_ticket")
+TRAINING_IMAGES = 5000
 
 
 def groups(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that differ in nothing but their density, together: they share a network and its scores."""
     ordered = sorted(trials, key=lambda trial: _network(trial).key)
-    return [list(group) for _, group in groupby(ordered, key=lambda trial: _network(trial).key)]
+    return [list(group) for _, group in itertools.groupby(ordered, key=lambda trial: _network(trial).key)]
 
 
 def run_trials(trials: Sequence[Trial]) -> tuple[list[Row], list[Row]]:
@@ -56,7 +57,8 @@ def run_trials(trials: Sequence[Trial]) -> tuple[list[Row], list[Row]]:
     -------
     rows : list of dict
         One a trial: ``key``, the fields of its configuration, ``layer_densities`` (of all layers, input to output),
-        ``path_density`` (of the whole network), a list with an entry a hidden mask for every scalar of
+        ``path_density`` (of the whole network), ``two_layer_...`` (of each pair of neighbouring layers, see
+        :func:`graphon_lib.graphons.two_layer_densities`), a list with an entry a hidden mask for every scalar of
         :func:`graphon_lib.sweeps.measures.measure_mask` (its density as ``mask_density``), rounded to 24 binary digits,
         ``run_time`` (seconds; what is shared is split evenly),
         ``versions``, ``commit``, ``time`` (UTC, ISO) and ``error`` (None, or "Type: message").
@@ -100,8 +102,9 @@ def _network(trial: Trial) -> Trial:
 def _prune(trials: Sequence[Trial]) -> list[Masks]:
     first = trials[0]
     seed = trial_seed(first.seed, first.width, first.trial)
-    model = mlp(first.depth, first.width, initialisation=first.initialisation, seed=seed)
-    batch = load_mnist(None if first.method in TRAINED else PRUNING_IMAGES, seed=seed)
+    batch = _data(first, seed)
+    inputs = batch.inputs.shape[1]
+    model = mlp(first.depth, first.width, inputs=inputs, initialisation=first.initialisation, seed=seed)
     return prune(
         model,
         first.method,
@@ -113,10 +116,18 @@ def _prune(trials: Sequence[Trial]) -> list[Masks]:
     )
 
 
+def _data(trial: Trial, seed: int) -> Dataset:
+    images = TRAINING_IMAGES if trial.method in TRAINED else trial.images
+    return load_mnist(images, seed=seed) if trial.data == "mnist" else gaussian_teacher(images, trial.width, seed=seed)
+
+
 def _measure(trial: Trial, masks: Masks) -> tuple[Row, Row]:
     measured: Row = {"layer_densities": [mask.count_nonzero().item() / mask.numel() for mask in masks.values()]}
     if "path_density" in trial.measure:
         measured["path_density"] = _rounded(path_density(masks))
+    if "chain" in trial.measure:
+        pairs = [two_layer_densities(lower, upper) for lower, upper in itertools.pairwise(masks.values())]
+        measured |= {name: [_rounded(of_pair[name]) for of_pair in pairs] for name in pairs[0]}
     scalars, histograms = [], []
     for layer, mask in enumerate(list(masks.values())[1:-1], start=1):
         of_mask, of_histograms = measure_mask(
