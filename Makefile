@@ -7,6 +7,7 @@ NOTEBOOKS := 01_mask_convergence 02_graphon_estimation 03_graphon_ntk 04_spectra
 CHAPTERS := $(NOTEBOOKS:%=book/chapters/%.ipynb)
 SITE := book/_build/html/index.html
 LIBRARY := $(shell find graphon_lib -name '*.py')
+STORES := $(shell find notebooks/results notebooks/sweeps -name '*.parquet' -o -name '*.yaml')
 PAGES := $(shell find book -path book/_build -prune -o -path book/chapters -prune -o -type f -print | grep -v __pycache__)
 
 # Two processes of one thread each get more done on two cores than one of two, and do not slow down a busy machine.
@@ -47,7 +48,7 @@ book: $(SITE) ## execute the notebooks, build the site, say where to open it
 
 chapters: $(CHAPTERS)
 
-book/chapters/%.ipynb: notebooks/%.ipynb $(LIBRARY) | $(INSTALLED)
+book/chapters/%.ipynb: notebooks/%.ipynb $(LIBRARY) $(STORES) | $(INSTALLED)
 	@mkdir -p book/chapters
 	@echo "== executing $*"
 	@start=$$(date +%s); \
@@ -55,7 +56,7 @@ book/chapters/%.ipynb: notebooks/%.ipynb $(LIBRARY) | $(INSTALLED)
 	echo "== executed $* in $$(($$(date +%s) - start)) s"
 
 # -W speaks the truth only on a clean build.
-$(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(NOTEBOOKS:%=notebooks/%.ipynb)
+$(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(NOTEBOOKS:%=notebooks/%.ipynb)
 	@$(MAKE) --no-print-directory -j2 chapters
 	@echo "== building the site"
 	@rm -rf book/_build

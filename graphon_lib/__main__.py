@@ -1,4 +1,4 @@
-"""The command line: ``python -m graphon_lib sweep | audit``, each with ``--help``."""
+"""The command line: ``python -m graphon_lib sweep | study | audit``, each with ``--help``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ERRORS_SHOWN = 3
 
 app = typer.Typer(
-    help="Sweeps over pruning masks, and the check of their stored results.",
+    help="Sweeps over pruning masks, the studies of the book, and the check of stored results.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -70,6 +70,46 @@ def sweep_command(
             f"{results.folder}, the first:{told}",
             FAILED,
         )
+
+
+@app.command("study")
+def study_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which study.")],
+    store: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of its results.  [default: notebooks/results/estimation/<name>]"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes.  [default: one a core]")] = None,
+) -> None:
+    """Compute the rows of one of the book's studies that its folder lacks.
+
+    Their names: recovery, blocks, flatness, goodness, labels, sharpness.
+
+    May be stopped and killed at any time: run it again, and it goes on where it was.
+
+    Exit status: 0 if all rows are there, 1 if some failed, or a process or the disk did, 2 if there is no such study,
+    130 if it was interrupted.
+    """
+    from graphon_lib.sweeps.parts import StoreError
+    from graphon_lib.sweeps.studies import STUDIES
+    from graphon_lib.sweeps.study import StudyError, run_study
+
+    if name not in STUDIES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(STUDIES)}", param_hint="NAME")
+    folder = store or Path("notebooks/results/estimation") / name
+    try:
+        report = run_study(STUDIES[name](), folder, workers=workers)
+    except (StoreError, StudyError) as error:
+        raise _end(str(error), FAILED) from None
+    except KeyboardInterrupt:
+        raise _end("Interrupted; what was finished is stored, and the same command goes on.", INTERRUPTED) from None
+    typer.echo(
+        f"{name}: {report.computed} rows computed, {report.present} present before, {len(report.errors)} failed; "
+        f"results in {folder}"
+    )
+    if report.errors:
+        told = "".join(f"\n  {error}" for error in report.errors[:ERRORS_SHOWN])
+        raise _end(f"{len(report.errors)} rows failed and are tried again next time; the first:{told}", FAILED)
 
 
 @app.command("audit")

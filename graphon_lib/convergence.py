@@ -5,22 +5,21 @@ Tables come from :class:`graphon_lib.sweeps.results.Results`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
-from graphon_lib.intervals import CONFIDENCE, Interval, mean_interval, separation
+from graphon_lib.cut import cut_norm
+from graphon_lib.intervals import CONFIDENCE, mean_interval, separation
+from graphon_lib.movement import rate_of_means
 
 Array = NDArray[np.float64]
-
-RESAMPLES = 999
-
-# What changes by less than this share when the width doubles, with confidence, has settled.
-SETTLED = 0.05
 
 
 def relative(histogram: Array) -> Array:
@@ -49,6 +48,8 @@ def cauchy_distances(distances: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame
         ``by``, ``kind``, ``width`` (the smaller), and ``distance``, ``low`` and ``high``: relative L2, 0 where the
         estimate of the square is negative.
     """
+    if "doubling" not in set(distances["pair"]):
+        return pd.DataFrame(columns=[*by, "kind", "width", "distance", "low", "high"])
     squares = distances.assign(square=distances["relative_euclidean"] ** 2)
     table = squares.pivot_table(index=[*by, "kind", "width", "trial"], columns="pair", values="square").reset_index()
     # Of trials 2k and 2k + 1: their distance, and those to their likes at twice the width.
@@ -69,100 +70,23 @@ def cauchy_distances(distances: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=[*by, "kind", "width", "distance", "low", "high"])
 
 
-def rate_of_means(values: Mapping[int, ArrayLike], *, seed: int = 0) -> Interval:
-    """The exponent a of mean ~ width^-a, by least squares of logarithms, with a percentile interval from 999 bootstrap
-    samples of the trials at each width.
+def doubling_rates(distances: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """How fast the distance between widths n and 2n falls, as the exponent a of n^-a.
 
-    Parameters
-    ----------
-    values : dict from width to (trials,) array
-        At least two widths. Positive means.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two widths, or a mean is not positive.
+    Returns
+    -------
+    DataFrame
+        ``by``, ``kind``, and the intervals ``rate`` over all widths and ``last`` over the last two doublings; no row
+        for what was doubled less than twice. A positive rate makes the sum of all further distances finite.
     """
-    if len(values) < 2:
-        raise ValueError(f"values has {len(values)} width(s), but a rate needs at least 2")
-    means = {width: _resampled(trials, seed, width) for width, trials in values.items()}
-    worst = min(float(mean[0]) for mean in means.values())
-    if not worst > 0:
-        raise ValueError(f"values has a mean of {worst}, but a power law needs positive ones; leave that width out")
-    x = np.log(np.array(list(means), dtype=np.float64))
-    x -= x.mean()
-    # A resample may come to nothing where few trials are not zero.
-    y = np.log(np.maximum(np.stack(list(means.values())), np.finfo(np.float64).tiny))
-    rates = -(x @ y) / (x @ x)
-    return _percentiles(rates)
-
-
-@dataclass(frozen=True)
-class Movement:
-    """How a quantity moves over its last two doublings of width, and where to.
-
-    Attributes
-    ----------
-    last : Interval
-        At the largest width.
-    change : Interval
-        Over the last doubling, as a share of the value before.
-    contraction : Interval
-        The last change over the one before: below 1 in size if the movement dies out geometrically.
-    limit : Interval
-        At infinite width if it goes on to contract as it does; unbounded where an interval of contraction holds 1.
-    state : {"settled", "settling", "moving"}
-        Settled: the last doubling changes it by less than 5 %, with confidence. Settling: not yet, but the changes
-        contract, with confidence. Moving: neither.
-    """
-
-    last: Interval
-    change: Interval
-    contraction: Interval
-    limit: Interval
-    state: str
-
-
-def movement(values: Mapping[int, ArrayLike], *, seed: int = 0) -> Movement:
-    """Where a quantity goes as the width doubles twice, from its trials at the three largest widths n, 2n and 4n.
-
-    Intervals are percentiles of 999 bootstrap samples of the trials.
-
-    Raises
-    ------
-    ValueError
-        If the three largest widths are not n, 2n and 4n, or a value is not finite.
-    """
-    widths = sorted(values)[-3:]
-    if len(widths) < 3 or widths[1] != 2 * widths[0] or widths[2] != 2 * widths[1]:
-        raise ValueError(f"values has the widths {sorted(values)}, but the three largest must be n, 2n and 4n")
-    first, second, third = (_resampled(values[width], seed, width) for width in widths)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        change = third / second - 1
-        contraction = (third - second) / (second - first)
-        # What does not move at all contracts.
-        contraction = np.nan_to_num(contraction, nan=0.0, posinf=np.inf, neginf=-np.inf)
-        limit = third + (third - second) * contraction / (1 - contraction)
-    spread = _percentiles(contraction)
-    contracts = spread.low > -1 and spread.high < 1
-    of_change = _percentiles(np.nan_to_num(change, nan=0.0, posinf=np.inf, neginf=-np.inf))
-    if of_change.low > -SETTLED and of_change.high < SETTLED:
-        state = "settled"
-    else:
-        state = "settling" if contracts else "moving"
-    unbounded = Interval(float(limit[0]) if contracts else float("nan"), -np.inf, np.inf)
-    last = _percentiles(third)
-    return Movement(last, of_change, spread, _percentiles(limit) if contracts else unbounded, state)
-
-
-def remaining(first: Interval, second: Interval) -> float:
-    """A bound on the distance from width 4n to infinite width, from the distances n to 2n and 2n to 4n.
-
-    If every doubling covers at most q = second / first of the distance of the one before, all that is left is at most
-    second * q / (1 - q). Taken at the ends of the intervals that make it largest; infinite if they need not shrink.
-    """
-    q = second.high / first.low if first.low > 0 else np.inf
-    return float(second.high * q / (1 - q)) if q < 1 else float("inf")
+    rows = []
+    doubling = distances[(distances["pair"] == "doubling") & (distances[column] > 0)]
+    for values, group in doubling.groupby([*by, "kind"], sort=False):
+        trials = {int(str(width)): of_width.to_numpy() for width, of_width in group.groupby("width")[column]}
+        if len(trials) > 1 and min(map(len, trials.values())) > 1:
+            last = dict(sorted(trials.items())[-2:])
+            rows.append((*values, rate_of_means(trials), rate_of_means(last)))
+    return pd.DataFrame(rows, columns=[*by, "kind", "rate", "last"])
 
 
 def means(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
@@ -172,23 +96,6 @@ def means(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
     found = groups.agg(value="mean", error="sem", trials="count").reset_index()
     half = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(found["trials"] - 1, 1)) * found["error"]
     return found.assign(low=found["value"] - half, high=found["value"] + half).drop(columns=["error", "trials"])
-
-
-def movements(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
-    """The :class:`Movement` of a column over ``width`` in each group, as columns beside ``by``.
-
-    Of no group if the three largest widths are not n, 2n and 4n, and of none that lacks values there.
-    """
-    names = list(Movement.__dataclass_fields__)
-    widths = sorted(table["width"].unique())[-3:]
-    rows = []
-    if len(widths) == 3 and widths[2] == 2 * widths[1] == 4 * widths[0]:
-        for values, group in table.dropna(subset=[column]).groupby(list(by), sort=False):
-            trials = {width: group.loc[group["width"] == width, column].to_numpy() for width in widths}
-            if min(map(len, trials.values())) > 1:
-                found = movement(trials)
-                rows.append((*values, *(getattr(found, name) for name in names)))
-    return pd.DataFrame(rows, columns=[*by, *names])
 
 
 def separations(pairs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -262,22 +169,12 @@ def scaling(distances: Array) -> tuple[Array, float]:
     return points, float(values[:-3:-1].sum() / np.abs(values).sum())
 
 
-def _resampled(trials: ArrayLike, seed: int, width: int) -> Array:
-    """The mean, and behind it those of bootstrap samples; (1 + RESAMPLES,)."""
-    values = np.asarray(trials, dtype=np.float64)
-    if values.ndim != 1 or values.size < 2 or not np.isfinite(values).all():
-        raise ValueError(
-            f"values has {values.size} trial(s) at width {width}, and must have at least 2 there, all of them finite"
-        )
-    generator = np.random.default_rng(np.random.SeedSequence((seed, width)))
-    chosen = generator.integers(values.size, size=(RESAMPLES, values.size))
-    return np.concatenate([[values.mean()], values[chosen].mean(axis=1)])
-
-
-def _percentiles(values: Array) -> Interval:
-    """Of an estimate, and behind it those of bootstrap samples."""
-    tail = 100 * (1 - CONFIDENCE) / 2
-    # "lower" and "higher": between infinities there is nothing to interpolate.
-    low = np.percentile(values[1:], tail, method="lower")
-    high = np.percentile(values[1:], 100 - tail, method="higher")
-    return Interval(float(values[0]), float(low), float(high))
+def cut_distances(histograms: Sequence[Array]) -> Array:
+    """Cut distances, from above, between all pairs of histograms as they are sorted, each over its mean; (n, n)."""
+    stacked = [relative(histogram) for histogram in histograms]
+    pairs = list(itertools.combinations(range(len(stacked)), 2))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda pair: cut_norm(stacked[pair[0]], stacked[pair[1]]).upper, pairs, chunksize=64))
+    distances = np.zeros((len(stacked),) * 2)
+    distances[tuple(np.array(pairs).T)] = found
+    return distances + distances.T

@@ -105,7 +105,8 @@ def equivalence(values: ArrayLike, margin: float) -> Equivalence:
     x = _sample(values)
     if not margin > 0:
         raise ValueError(f"margin is {margin!r}, but must be positive: what is as good as zero")
-    error = x.std(ddof=1) / np.sqrt(x.size)
+    # Of equal values, rounding would make a spread.
+    error = x.std(ddof=1) / np.sqrt(x.size) if np.ptp(x) > 0 else 0.0
     bound = abs(x.mean()) + stats.t.ppf(CONFIDENCE, x.size - 1) * error
     if error == 0:
         return Equivalence(float(x.mean()), float(bound), float(abs(x.mean()) >= margin))

@@ -98,6 +98,13 @@ Density = Annotated[_Float, Field(gt=0, le=1, description="a number above 0 and 
 Densities = _several(Density, "numbers above 0 and at most 1", [0.1, 0.5])
 Sparsity = Annotated[_Float, Field(ge=0, lt=1, description="a number of at least 0 and below 1", examples=[0.9])]
 Sparsities = _several(Sparsity, "numbers of at least 0 and below 1", [0.5, 0.9])
+TrialsByWidth = Annotated[
+    dict[int, Count],
+    Field(
+        description="a mapping from some of the grid's widths to numbers of trials of at least 1",
+        examples=[{"4000": 20}],
+    ),
+]
 Images = _several(whole(10, 5000), "whole numbers from 10 to 5000", [100, 1000])
 DataSources = _several(DataSource, f"names out of {', '.join(get_args(DataSource))}", ["mnist", "teacher"])
 LearningRate = Annotated[_Float, Field(gt=0, description="a number above 0", examples=[0.001])]

@@ -8,12 +8,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from distributed import LocalCluster
 from typer.testing import CliRunner, Result
 
 from graphon_lib.__main__ import app
+from graphon_lib.sweeps import study
 from graphon_lib.sweeps.store import Store, StoreError
+from graphon_lib.sweeps.studies import STUDIES
+from graphon_lib.sweeps.study import StudyError
 
 GRID = "name: tiny\nmethods: [random]\nwidths: [WIDTHS]\ndepths: [2]\ndensities: [0.5, 0.3]\ntrials: 2\nblocks: 8\n"
 
@@ -44,9 +48,12 @@ def written(widths: str) -> str:
 @pytest.mark.parametrize(
     ("command", "parts"),
     [
-        ([], ["sweep", "audit", "Compute the trials of a grid that its store lacks.", "Recompute random rows of"]),
+        ([], ["sweep", "study", "audit", "Compute the trials of a grid that its store lacks.", "Compute the rows of",
+              "Recompute random rows of"]),
         (["sweep"], ["CONFIG", "--store DIR", "[default: notebooks/results/<name>]", "--scheduler ADDRESS",
                      "--workers N", "goes on where it was", "Exit status: 0 if"]),
+        (["study"], ["NAME", "--store DIR", "[default: notebooks/results/estimation/<name>]", "--workers N",
+                     ", ".join(STUDIES), "goes on where it was", "Exit status: 0 if"]),
         (["audit"], ["STORE", "--rows N", "[default: 20", "--seed S", "Exit status: 0 if"]),
     ],
 )  # fmt: skip
@@ -144,3 +151,41 @@ def test_an_audit_tells_the_differences(monkeypatch, found, status, sentence):
     said = run("audit", "results", "--rows", "3")
     assert (said.exit_code, said.output) == (status, sentence)
     assert asked == [(Path("results"), 3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "sentence"),
+    [
+        ((2, 3, ()), 0, "labels: 2 rows computed, 3 present before, 0 failed; results in FOLDER\n"),
+        (
+            (1, 0, ("x 1: ValueError: no",)),
+            1,
+            "1 rows failed and are tried again next time; the first:\n  x 1: ValueEr",
+        ),
+        (StudyError("a process was killed"), 1, "a process was killed\n"),
+        (StoreError("torn"), 1, "torn\n"),
+        (KeyboardInterrupt(), 130, "Interrupted; what was finished is stored, and the same command goes on.\n"),
+    ],
+)
+@pytest.mark.parametrize("store", [None, "elsewhere"])
+def test_a_study_is_run_and_told_of(monkeypatch, found, status, sentence, store):
+    asked: list[Any] = []
+
+    def run_study(one: study.Study, folder: Path, *, workers: int | None) -> study.StudyReport:
+        asked.append((one.name, folder, workers))
+        if isinstance(found, BaseException):
+            raise found
+        return study.StudyReport(pd.DataFrame(), *found)
+
+    monkeypatch.setattr(study, "run_study", run_study)
+    said = run("study", "labels", "--workers", "3", *(["--store", store] if store else []))
+    folder = Path(store or "notebooks/results/estimation/labels")
+    assert said.exit_code == status
+    assert sentence.replace("FOLDER", str(folder)) in said.output
+    assert asked == [("labels", folder, 3)]
+
+
+def test_a_study_that_is_none_is_status_2():
+    said = run("study", "nonsense")
+    assert said.exit_code == 2
+    assert f"'nonsense' is none of {', '.join(STUDIES)}" in " ".join(said.stderr.replace("│", " ").split())

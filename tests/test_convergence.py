@@ -2,137 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from graphon_lib.convergence import cauchy_distances, distance_matrix, distances_to_widest, relative
+from graphon_lib.convergence import (
+    cauchy_distances,
+    cut_distances,
+    doubling_rates,
+    means,
+    relative,
+    scaling,
+    separations,
+)
+from graphon_lib.cut import cut_norm
 
-BLOCKS = 4
-
-
-def pattern(seed: int) -> np.ndarray:
-    """A (BLOCKS, BLOCKS) pattern of mean zero: added to a histogram, it leaves the mean as it was."""
-    drawn = np.random.default_rng(seed).normal(size=(BLOCKS, BLOCKS))
-    return np.asarray(drawn - drawn.mean())
-
-
-def table(histograms: dict[tuple[str, int, int], np.ndarray], density: float = 0.1) -> pd.DataFrame:
-    """What mask_sweep would give; the null's histogram is that of no structure, tilted a little by the trial."""
-    tilt = np.linspace(-1, 1, BLOCKS)[:, None] * np.ones((1, BLOCKS))
-    return pd.DataFrame(
-        [
-            {
-                "method": method, "width": width, "density": density, "trial": trial, "layer": 1,
-                "histogram": histogram, "null_histogram": 0.5 * (1 + 0.1 * trial * tilt),
-            }
-            for (method, width, trial), histogram in histograms.items()
-        ]
-    )  # fmt: skip
+BLOCKS = 6
 
 
-def rms(a: np.ndarray) -> float:
-    return float(np.sqrt((a**2).mean()))
+def gradient() -> np.ndarray:
+    """A pattern of mean zero."""
+    pattern = np.linspace(-1, 1, BLOCKS)[:, None] * np.ones((1, BLOCKS))
+    return np.asarray(pattern / np.sqrt((pattern**2).mean()))
 
 
-@pytest.fixture
-def masks() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    keys = [(method, width, trial) for method in ("random", "snip") for width in (10, 20, 40) for trial in range(3)]
-    return table({key: rng.uniform(0.1, 1, (BLOCKS, BLOCKS)) for key in keys})
+def pairs(expected: dict[int, float], noise: dict[int, float], trials: int, seed: int = 0) -> pd.DataFrame:
+    """Distances of trials whose histograms are 1 + expected * gradient + noise, width by width."""
+    generator = np.random.default_rng(seed)
+    drawn = {
+        width: [1 + shift * gradient() + noise[width] * generator.normal(size=(BLOCKS, BLOCKS)) for _ in range(trials)]
+        for width, shift in expected.items()
+    }
+    rows = []
+    for width, histograms in drawn.items():
+        compared = {"trials": list(itertools.pairwise(histograms))}
+        if 2 * width in drawn:
+            compared["doubling"] = list(zip(histograms, drawn[2 * width], strict=True))
+        for pair, found in compared.items():
+            for trial, (a, b) in enumerate(found):
+                distance = np.sqrt(((a - b) ** 2).mean())
+                rows.append(("snip", "mask", width, pair, trial, distance))
+    return pd.DataFrame(rows, columns=["method", "kind", "width", "pair", "trial", "relative_euclidean"])
 
 
 def test_relative_histograms_have_mean_one() -> None:
-    histogram = np.array([[0.1, 0.3], [0.0, 0.0]])
-    np.testing.assert_allclose(relative(histogram), [[1, 3], [0, 0]])
+    assert relative(np.array([[1.0, 3.0]])).tolist() == [[0.5, 1.5]]
+    assert relative(np.zeros((2, 2))).tolist() == [[0, 0], [0, 0]]
 
 
-def test_distances_to_widest_leave_a_network_out_of_its_own_reference(masks: pd.DataFrame) -> None:
-    distances = distances_to_widest(masks)
-    assert list(distances.columns) == ["method", "density", "width", "trial", "distance", "null"]
-    assert len(distances) == len(masks)
-    for row in distances.itertuples():
-        of_method = masks[masks["method"] == row.method]
-        own = of_method[(of_method["width"] == row.width) & (of_method["trial"] == row.trial)].iloc[0]
-        for column, found in (("histogram", row.distance), ("null_histogram", row.null)):
-            widest = [
-                other[column] / other[column].mean()
-                for _, other in of_method.iterrows()
-                if other["width"] == 40 and not (row.width == 40 and other["trial"] == row.trial)
+def test_cauchy_distances_take_the_noise_out() -> None:
+    table = pairs({100: 0.5, 200: 0.2, 400: 0.1}, {100: 0.4, 200: 0.2, 400: 0.1}, 400)
+    found = cauchy_distances(table, ["method"])
+    assert found["width"].tolist() == [100, 200]
+    for row, true in zip(found.itertuples(), (0.3, 0.1), strict=True):
+        raw = table.query(f"width == {row.width} and pair == 'doubling'")["relative_euclidean"].mean()
+        assert raw > 1.5 * true
+        assert row.low <= true <= row.high
+        assert row.distance == pytest.approx(true, rel=0.1)
+
+
+def test_the_interval_of_a_cauchy_distance_covers_the_truth_as_often_as_it_says() -> None:
+    covered = 0
+    for seed in range(200):
+        (row,) = cauchy_distances(pairs({1: 0.5, 2: 0.2}, {1: 0.4, 2: 0.3}, 20, seed), ["method"]).itertuples()
+        covered += row.low <= 0.3 <= row.high
+    assert 180 <= covered <= 199
+
+
+def test_equal_expectations_have_distance_zero_in_the_interval() -> None:
+    (row,) = cauchy_distances(pairs({1: 0.2, 2: 0.2}, {1: 0.4, 2: 0.3}, 100), ["method"]).itertuples()
+    assert row.low == 0
+    assert row.high < 0.15
+
+
+def test_without_a_doubling_there_is_nothing_to_say() -> None:
+    table = pairs({100: 0.5, 200: 0.2}, {100: 0.4, 200: 0.2}, 6)
+    assert cauchy_distances(table[table["pair"] == "trials"], ["method"]).empty
+    assert doubling_rates(table[table["pair"] == "trials"], ["method"], "relative_euclidean").empty
+
+
+def test_doubling_rates_are_those_of_all_widths_and_of_the_last_two() -> None:
+    rows = [
+        ("snip", "mask", "doubling", width, trial, distance * (1 + 0.01 * (-1) ** trial))
+        for width, distance in {100: 1.0, 200: 0.5, 400: 0.25, 800: 0.25 / 4}.items()
+        for trial in range(10)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "kind", "pair", "width", "trial", "d"])
+    (row,) = doubling_rates(table, ["method"], "d").itertuples()
+    assert row.last.estimate == pytest.approx(2)
+    assert row.last.low < 2 < row.last.high
+    slope = -np.polyfit(np.log([100, 200, 400, 800]), np.log([1, 0.5, 0.25, 0.0625]), 1)[0]
+    assert row.rate.estimate == pytest.approx(slope)
+
+
+def test_means_have_students_interval() -> None:
+    table = pd.DataFrame({"method": ["a", "a", "a", "b"], "x": [1.0, 2.0, 3.0, 5.0]})
+    a, b = means(table, ["method"], "x").itertuples()
+    half = 4.302652729911275 / np.sqrt(3)  # t of two degrees of freedom, standard deviation 1
+    assert (a.value, a.low, a.high) == pytest.approx((2, 2 - half, 2 + half))
+    assert b.value == 5
+    assert np.isnan(b.low)
+
+
+def test_scaling_finds_points_of_a_plane() -> None:
+    points = np.random.default_rng(0).normal(size=(7, 2)) * (3, 1)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    found, share = scaling(distances)
+    np.testing.assert_allclose(np.linalg.norm(found[:, None] - found[None], axis=2), distances, atol=1e-10)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-10)
+    assert share == pytest.approx(1)
+    assert (found[np.abs(found).argmax(axis=0), [0, 1]] > 0).all()
+
+
+@pytest.mark.parametrize("wrong", [np.ones((3, 3)), np.zeros((2, 2)), np.zeros((3, 4)), np.triu(np.ones((3, 3)), 1)])
+def test_scaling_says_what_is_wrong(wrong: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="a symmetric matrix of at least 3 points with a zero diagonal"):
+        scaling(wrong)
+
+
+def test_cut_distances_are_upper_bounds_of_relative_histograms() -> None:
+    histograms = [np.random.default_rng(seed).uniform(size=(BLOCKS, BLOCKS)) for seed in range(4)]
+    found = cut_distances(histograms)
+    assert not np.diag(found).any()
+    for i, j in itertools.combinations(range(4), 2):
+        a, b = (histogram / histogram.mean() for histogram in (histograms[i], histograms[j]))
+        assert found[i, j] == found[j, i] == cut_norm(a, b).upper
+
+
+def test_separations_compare_the_first_half_of_one_with_the_second_of_the_other() -> None:
+    place = {"random": 0.0, "snip": 10.0}
+    noise = np.random.default_rng(0).normal(size=(2, 8))
+    at = {(m, t): place[m] + noise[k, t] for k, m in enumerate(place) for t in range(8)}
+    rows = []
+    for method, other in (("random", "random"), ("snip", "snip"), ("random", "snip")):
+        halves = [(range(4), range(4)), (range(4, 8), range(4, 8))] if method == other else [(range(4), range(4, 8))]
+        for first, second in halves:
+            rows += [
+                (2, 0.1, 1, method, other, i, j, abs(at[method, i] - at[other, j]))
+                for i, j in itertools.product(first, second)
+                if method != other or i < j
             ]
-            assert len(widest) == (2 if row.width == 40 else 3)
-            reference = sum(widest) / len(widest)
-            assert found == pytest.approx(rms(own[column] / own[column].mean() - reference), rel=1e-12)
-    assert (distances.loc[distances["width"] == 40, "distance"] > 0).all()
-
-
-def test_densities_are_compared_with_their_own_widest(masks: pd.DataFrame) -> None:
-    sparser = masks.assign(density=0.05, histogram=[h[::-1] for h in masks["histogram"]])
-    together = distances_to_widest(pd.concat([masks, sparser]))
-    pd.testing.assert_frame_equal(
-        together[together["density"] == 0.1].reset_index(drop=True), distances_to_widest(masks), check_exact=True
-    )
-    assert len(cauchy_distances(pd.concat([masks, sparser]))) == 2 * len(cauchy_distances(masks))
-
-
-def test_a_drift_of_the_density_is_no_distance() -> None:
-    histograms = {("snip", width, trial): (1 + pattern(1) / 5) * width / 100 for width in (10, 20) for trial in (0, 1)}
-    np.testing.assert_allclose(distances_to_widest(table(histograms))["distance"], 0, atol=1e-14)
-    np.testing.assert_allclose(cauchy_distances(table(histograms))["distance"], 0, atol=1e-7)
-
-
-def test_cauchy_distances_have_a_row_for_each_step_in_width(masks: pd.DataFrame) -> None:
-    distances = cauchy_distances(masks.sample(frac=1, random_state=0))
-    assert list(distances.columns) == ["method", "density", "width", "distance", "null"]
-    steps = sorted(zip(distances["method"], distances["width"], strict=True))
-    assert steps == [(method, width) for method in ("random", "snip") for width in (10, 20)]
-    assert (distances["null"] == 0).all()  # the same at every width, up to the noise that is taken out
-
-
-def test_cauchy_distances_are_unbiased_in_the_square() -> None:
-    rng = np.random.default_rng(1)
-    narrow, wide = 1 + pattern(1) / 4, 1 + pattern(2) / 4
-    squares, naive = [], []
-    for _ in range(250):
-        noise = rng.normal(0, 0.1, (2, 3, BLOCKS, BLOCKS))
-        noise -= noise.mean(axis=(2, 3), keepdims=True)
-        drawn = {
-            ("snip", width, trial): (centre + noise[place, trial]) * 0.1
-            for place, (width, centre) in enumerate(((10, narrow), (20, wide)))
-            for trial in range(3)
-        }
-        distance = cauchy_distances(table(drawn))["distance"].item()
-        assert distance > 0  # far enough apart that cutting off negative squares does not matter
-        squares.append(distance**2)
-        naive.append(rms((narrow - wide) + noise[0].mean(axis=0) - noise[1].mean(axis=0)) ** 2)
-    truth, error = rms(narrow - wide) ** 2, np.std(squares) / np.sqrt(len(squares))
-    assert abs(np.mean(squares) - truth) < 4 * error
-    # The distance of the means is not: the test would see its bias.
-    assert np.mean(naive) - truth > 8 * error
-
-
-def test_cauchy_distances_of_equal_expectations_are_often_zero() -> None:
-    zero = 0
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        keys = [("random", width, trial) for width in (10, 20) for trial in range(3)]
-        drawn = {key: rng.uniform(0.4, 0.6, (BLOCKS, BLOCKS)) for key in keys}
-        zero += cauchy_distances(table(drawn))["distance"].item() == 0
-    assert 15 < zero < 50
-
-
-def test_distance_matrix(masks: pd.DataFrame) -> None:
-    distances = distance_matrix(masks)
-    histograms = [h / h.mean() for h in masks["histogram"]]
-    expected = [[rms(a - b) for b in histograms] for a in histograms]
-    np.testing.assert_allclose(distances, expected, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize("measure", [distances_to_widest, cauchy_distances])
-def test_distances_say_what_is_wrong(measure: Callable[[pd.DataFrame], pd.DataFrame], masks: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match=r"masks has 1 trial\(s\) and 1 layer\(s\), but distances need at least 2"):
-        measure(masks[masks["trial"] == 1])
-    with pytest.raises(ValueError, match=r"masks has 3 trial\(s\) and 2 layer\(s\), but .* at least 2 trials of one"):
-        measure(pd.concat([masks, masks.assign(layer=2)]))
+    table = pd.DataFrame(rows, columns=["depth", "density", "layer", "method", "other", "trial", "other_trial", "d"])
+    (row,) = separations(table, "d").itertuples()
+    a, b = [at["random", i] for i in range(4)], [at["snip", i] for i in range(4, 8)]
+    within = np.mean([np.mean([abs(x - y) for x, y in itertools.combinations(g, 2)]) for g in (a, b)])
+    assert row.ratio == pytest.approx(np.mean([abs(x - y) for x in a for y in b]) / within)
+    assert row.p_value == pytest.approx(2 / 70)  # 8 choose 4, both labellings of the true groups
+    assert separations(table[table["method"] != table["other"]], "d").empty

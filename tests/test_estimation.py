@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from graphon_lib.data import load_mnist
 from graphon_lib.estimation import estimate_chain, estimate_graphon
 from graphon_lib.estimation.sorted_histogram import interval_sums
-from graphon_lib.estimation.two_block import two_block_fit
 from graphon_lib.graphons import Chain, StepGraphon, path_density
 from graphon_lib.networks import Masks, mlp
 from graphon_lib.pruning import prune
@@ -130,7 +129,7 @@ def test_the_default_is_what_the_paper_runs() -> None:
 @pytest.mark.parametrize(
     ("mask", "arguments", "message"),
     [
-        (np.eye(3), {"method": "usvt"}, r"method is 'usvt', but must be one of \['sorted_histogram'\]"),
+        (np.eye(3), {"method": "svd"}, r"method is 'svd', but must be one of \['co_histogram', .*, 'usvt'\]"),
         (np.eye(3), {"blocks": 0}, r"blocks is 0, but must be a whole number of at least 1"),
         (np.eye(3), {"blocks": 2.0}, r"blocks is 2\.0, but must be a whole number of at least 1"),
         (np.eye(3), {"blocks": True}, r"blocks is True, but must be a whole number of at least 1"),
@@ -276,54 +275,17 @@ def test_estimate_chain_says_what_is_wrong(masks: Any, blocks: Any, message: str
         estimate_chain(masks, blocks=blocks)
 
 
-# The two-block fit
+def test_labels_by_the_sum_of_degrees() -> None:
+    # Neurons of degrees (in, out) = (4, 1), (1, 4), (3, 1), (1, 1): sums 5, 5, 4, 2, of which the first comes first.
+    into, out_of = np.zeros((4, 5), dtype=bool), np.zeros((4, 4), dtype=bool)
+    for neuron, (a, b) in enumerate([(4, 1), (1, 4), (3, 1), (1, 1)]):
+        into[neuron, :a], out_of[:b, neuron] = True, True
+    chain = estimate_chain([into, out_of], blocks=2, labels="sums")
+    np.testing.assert_allclose(chain.graphons[0].row_measure, [0.5, 0.5])
+    np.testing.assert_allclose(chain.graphons[0].values.mean(axis=1) * 5, [(4 + 1) / 2, (3 + 1) / 2], atol=0.6)
+    assert chain.graphons[1].density() == out_of.mean()
 
 
-def explained_by(graphon: StepGraphon, row_cut: int, column_cut: int) -> float:
-    """The share of the variance that the four parts' means explain."""
-    weights = np.outer(graphon.row_measure, graphon.column_measure)
-    fitted = np.zeros_like(weights)
-    for rows in (slice(None, row_cut), slice(row_cut, None)):
-        for columns in (slice(None, column_cut), slice(column_cut, None)):
-            part = weights[rows, columns]
-            if part.sum() > 0:
-                fitted[rows, columns] = (part * graphon.values[rows, columns]).sum() / part.sum()
-    variance = (weights * (graphon.values - graphon.density()) ** 2).sum()
-    return float(1 - (weights * (graphon.values - fitted) ** 2).sum() / variance)
-
-
-shares = st.lists(st.integers(0, 5), min_size=2, max_size=6).filter(lambda s: sum(s) > 0)
-
-
-@settings(max_examples=60, deadline=None)
-@given(rows=shares, columns=shares, seed=st.integers(0, 99))
-def test_two_block_fit_is_the_best_of_all_cuts(rows: list[int], columns: list[int], seed: int) -> None:
-    values = np.random.default_rng(seed).random((len(rows), len(columns)))
-    p, q = (np.array(side) / sum(side) for side in (rows, columns))
-    graphon = StepGraphon(values, p, q)
-    fit = two_block_fit(graphon)
-    if (p > 0).sum() == 1 and (q > 0).sum() == 1:
-        assert fit.explained == 0  # one block has all the measure
-        return
-    cuts = itertools.product(range(1, len(rows)), range(1, len(columns)))
-    assert fit.explained == pytest.approx(max(explained_by(graphon, *cut) for cut in cuts), abs=1e-10)
-    assert explained_by(graphon, fit.row_cut, fit.column_cut) == pytest.approx(fit.explained, abs=1e-10)
-
-
-def test_two_block_fit_of_known_graphons() -> None:
-    sharp = np.zeros((10, 8))
-    sharp[:3, :5] = 0.7
-    fit = two_block_fit(StepGraphon(sharp))
-    assert (fit.row_cut, fit.column_cut) == (3, 5)
-    assert fit.explained == pytest.approx(1)
-    assert two_block_fit(StepGraphon(np.full((4, 4), 0.3))).explained == 0
-    smooth = two_block_fit(StepGraphon.from_function(lambda u, v: u * v, 64))
-    # Halves are best, whose means of u are 1/4 and 3/4: (25/256 - 1/16) / (1/9 - 1/16).
-    assert (smooth.row_cut, smooth.column_cut) == (32, 32)
-    assert smooth.explained == pytest.approx((25 / 256 - 1 / 16) / (1 / 9 - 1 / 16), abs=1e-3)
-
-
-@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1)])
-def test_two_block_fit_says_what_is_wrong(shape: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=rf"graphon has {shape[0]} x {shape[1]} blocks, but two parts along each axis"):
-        two_block_fit(StepGraphon(np.ones(shape)))
+def test_labels_are_of_a_known_kind() -> None:
+    with pytest.raises(ValueError, match="labels is 'degrees', but must be 'pairs', of in- and out-degree, or 'sums'"):
+        estimate_chain([np.eye(3), np.eye(3)], labels="degrees")  # type: ignore[arg-type]

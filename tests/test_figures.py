@@ -32,22 +32,84 @@ MASKS = pd.DataFrame(
         for m, w, d, t in itertools.product(METHODS, WIDTHS, DENSITIES, range(TRIALS))
     ]
 )
-DISTANCES = pd.DataFrame(
+CURVES = pd.DataFrame(
     [
-        {"method": m, "density": 0.1, "width": w, "trial": t, "distance": RNG.uniform(1, 2), "null": RNG.uniform(3, 4)}
-        for m, w, t in itertools.product(METHODS, WIDTHS, range(TRIALS))
+        {
+            "row": row, "column": column, "method": m, "kind": kind, "width": w,
+            "value": v, "low": 0.9 * v, "high": 1.1 * v, "depth": 2, "density": 0.1,
+        }
+        for row, column, m, kind, w in itertools.product(
+            ("above", "below"), ("70 %", "90 %"), METHODS, ("mask", "erdos_renyi"), WIDTHS
+        )
+        for v in [RNG.uniform(1, 2) / w]
+    ]
+)  # fmt: skip
+SNIP = pd.DataFrame(
+    [
+        {
+            "row": "4-cycles", "column": column, "initialisation": i, "images": b, "width": w,
+            "value": v, "low": v - 0.1, "high": v + 0.1,
+        }
+        for column, i, b, w in itertools.product(("2", "3"), ("pytorch", "he"), (100, 1000), WIDTHS)
+        for v in [RNG.uniform(1, 2)]
+    ]
+)  # fmt: skip
+CUTS = pd.DataFrame(
+    [
+        {"method": m, "euclidean": x, "cut_lower": 0.8 * x, "cut_upper": 1.2 * x}
+        for m, x in itertools.product(METHODS, (0.1, 0.2, 0.4))
     ]
 )
+APART = pd.DataFrame({"2 hidden": [1.5, np.nan], "3 hidden": [12.0, 150.0]}, index=["a and b", "a and c"])
+PLACES = pd.DataFrame(
+    [
+        *({"method": m, "density": d, "width": w, "x": RNG.normal(), "y": RNG.normal()}
+          for m, d, w in itertools.product(METHODS, DENSITIES, WIDTHS)),
+        {"method": "constant", "density": np.nan, "width": 0, "x": 0.0, "y": 0.0},
+    ]
+)  # fmt: skip
 RECOVERY = pd.DataFrame(
     [
-        {"graphon": g, "size": s, "trial": t, "error": RNG.uniform(1, 2) / s}
-        for g, s, t in itertools.product(["ramp", "corner"], WIDTHS, range(TRIALS))
+        {"shape": shape, "method": e, "size": n, "trial": t, "error": 1 / n, "relabelled_error": RNG.uniform(1, 2) / n}
+        for shape, e, n, t in itertools.product(["ramp", "corner"], ["usvt", "constant"], WIDTHS, range(TRIALS))
     ]
 )
-PATHS = pd.DataFrame(
+BLOCKS = pd.DataFrame(
     [
-        {"method": m, "trial": t, "exact": 0.1, "joint": 0.1 * RNG.uniform(0.9, 1.1), "separate": 0.3}
-        for m, t in itertools.product(METHODS, range(TRIALS))
+        {"shape": "ramp", "size": n, "blocks": k, "error": RNG.uniform(1, 2) * (1 / k + k / n)}
+        for n, k, _ in itertools.product(WIDTHS, (4, 8, 16), range(TRIALS))
+    ]
+)
+FLATNESS = pd.DataFrame(
+    [
+        {"method": e, "density": d, "error": RNG.uniform(), "bias": RNG.uniform()}
+        for e, d, _ in itertools.product(["sas", "usvt"], DENSITIES, range(TRIALS))
+    ]
+)
+GOODNESS = pd.DataFrame(
+    [
+        {"method": m, "density": d, "estimator": e, "C4_error": RNG.uniform(-0.1, 0.4), "C4_z": z}
+        for (m, d), (e, z) in itertools.product(
+            itertools.product(METHODS, DENSITIES), [("sas", 1.0), ("constant", -30.0)]
+        )
+    ]
+)
+GALLERY = pd.DataFrame(
+    [
+        {"method": m, "density": d, "layer": layer, "histogram": RNG.uniform(0, d, (4, 4)) * (m == "snip" or d > 0.2)}
+        for m, d, layer in itertools.product(METHODS, DENSITIES, (1, 2))
+    ]
+)
+LABELS = pd.DataFrame(
+    [
+        {"method": m, "density": d, "depth": depth, "exact": 0.1, "separate": 0.3, "sums": 0.2, "pairs": 0.1 + t / 100}
+        for m, d, depth, t in itertools.product(METHODS, DENSITIES, (3, 4), range(TRIALS))
+    ]
+)
+SHARPNESS = pd.DataFrame(
+    [
+        {"method": m, "density": d, "depth": 3, "layer": layer, "two_block": RNG.uniform(1, 2), "smooth": 2.0}
+        for m, d, layer, _ in itertools.product(METHODS, DENSITIES, (1, 2), range(3))
     ]
 )
 KERNELS = {
@@ -80,28 +142,35 @@ CORRELATIONS = pd.DataFrame(
     ]
 )
 PAIRS = {"SNIP": (np.arange(5.0), np.full(5, 1.02)), "SynFlow": (np.arange(4.0), np.full(4, 0.98))}
-BETWEEN = np.array([[0, 1, 4, 6], [1, 0, 5, 5], [4, 5, 0, 3], [6, 5, 3, 0]], dtype=float)
 
 DRAWN: dict[str, Callable[[], Any]] = {
-    "between_and_within": lambda: figures.between_and_within(BETWEEN, ["random", "random", "snip", "snip"]),
+    "distance_scatter": lambda: figures.distance_scatter(CUTS),
+    "graphon_map": lambda: figures.graphon_map(PLACES),
+    "separation_grid": lambda: figures.separation_grid(APART),
+    "width_curves": lambda: figures.width_curves(CURVES, line=0.1),
+    "width_curves_of_snip": lambda: figures.width_curves_of_snip(SNIP),
+    "block_against_slope": lambda: figures.block_against_slope(SHARPNESS),
+    "block_curves": lambda: figures.block_curves(BLOCKS, {"ramp": {10: 5.0}}),
     "collapse_scatter": lambda: figures.collapse_scatter(PAIRS),
-    "distance_curves": lambda: figures.distance_curves(DISTANCES),
     "eigenvalue_explorer": lambda: figures.eigenvalue_explorer(SPECTRA),
+    "estimate_grid": lambda: figures.estimate_grid({"ramp": {"truth": np.eye(4), "usvt": np.eye(4)}}),
+    "flatness_dots": lambda: figures.flatness_dots(FLATNESS),
+    "goodness_grid": lambda: figures.goodness_grid(GOODNESS, "C4"),
     "histogram_grid": lambda: figures.histogram_grid(MASKS, columns="width"),
     "kernel_convergence": lambda: figures.kernel_convergence(KERNELS, {"constant": 0.5, "SNIP": 0.43}),
     "loss_curves": lambda: figures.loss_curves(TRAINING),
+    "mask_gallery": lambda: figures.mask_gallery(GALLERY),
     "metrics_by_sparsity": lambda: figures.metrics_by_sparsity(SPECTRA, METRICS),
     "overview": lambda: figures.overview(MASKS, TRAINING),
-    "path_density_bars": lambda: figures.path_density_bars(PATHS),
+    "path_density_errors": lambda: figures.path_density_errors(LABELS),
     "preactivation_histograms": lambda: figures.preactivation_histograms(
         RNG.normal(size=(2, 500)), np.array([1.0, 1.0]), ["top", "bottom"]
     ),
     "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS),
     "recovery_curves": lambda: figures.recovery_curves(RECOVERY),
     "start_against_paths": lambda: figures.start_against_paths(TRAINING),
-    "width_slider": lambda: figures.width_slider(MASKS[MASKS["density"] == 0.1]),
 }
-PLOTLY = ("eigenvalue_explorer", "width_slider")
+PLOTLY = ("eigenvalue_explorer",)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +210,7 @@ def test_drawing_leaves_matplotlib_as_it_was(name: str) -> None:
 def test_settings_come_back_when_drawing_fails() -> None:
     before, open_figures = settings_of_matplotlib(), plt.get_fignums()
     with pytest.raises(KeyError):
-        figures.distance_curves(DISTANCES.rename(columns={"distance": "other"}))
+        figures.width_curves(CURVES.drop(columns="high"))
     assert settings_of_matplotlib() == before
     assert plt.get_fignums() == open_figures
 
@@ -186,7 +255,7 @@ def test_densities_are_named_by_their_sparsity(density: float, name: str) -> Non
     assert style.percent_sparse(density) == name
 
 
-@pytest.mark.parametrize("name", ["distance_curves", "loss_curves", "metrics_by_sparsity"])
+@pytest.mark.parametrize("name", ["width_curves", "loss_curves", "metrics_by_sparsity"])
 def test_a_method_has_the_same_colour_in_every_figure(name: str, drawn: dict[str, Any]) -> None:
     lines = {line.get_label(): to_hex(line.get_color()) for axes in drawn[name].axes for line in axes.get_lines()}
     named = [method for method in style.METHOD_NAMES if style.METHOD_NAMES[method] in lines]
@@ -198,6 +267,49 @@ def test_a_method_has_the_same_colour_in_every_figure(name: str, drawn: dict[str
 def test_a_methods_points_have_its_colour(drawn: dict[str, Any]) -> None:
     points = {c.get_label(): to_hex(c.get_facecolor()[0]) for c in drawn["start_against_paths"].axes[0].collections}
     assert points == {style.METHOD_NAMES[m]: style.METHOD_COLOURS[m].lower() for m in ("random", "snip", "dense")}
+
+
+# Convergence
+
+
+def test_width_curves_draw_methods_with_bands_and_nulls_without(drawn: dict[str, Any]) -> None:
+    figure = drawn["width_curves"]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["70 %", "90 %"]
+    assert [figure.axes[place].get_ylabel() for place in (0, 2)] == ["above", "below"]
+    first = figure.axes[0]
+    solid, dotted = ([line for line in first.get_lines() if line.get_linestyle() == style] for style in ("-", ":"))
+    assert len(dotted) == len(METHODS) == len(first.collections)
+    chosen = CURVES.query("row == 'above' and column == '70 %' and method == 'snip' and kind == 'mask'")
+    (snip,) = [line for line in solid if line.get_label() == "SNIP"]
+    np.testing.assert_array_equal(snip.get_ydata(), chosen["value"])
+    assert any(np.all(np.equal(line.get_ydata(), 0.1)) for line in solid), "the line that was asked for"
+    assert texts(figure) == ["Random", "SNIP", "null of each"]
+
+
+def test_what_is_not_positive_is_left_out_of_a_logarithmic_axis() -> None:
+    curves = CURVES.assign(value=CURVES["value"].where(CURVES["width"] > WIDTHS[0], 0.0))
+    (axes, *_) = figures.width_curves(curves).axes
+    assert all(np.isnan(line.get_ydata()[0]) for line in axes.get_lines())
+    assert axes.get_ylim()[0] > 0
+
+
+def test_the_map_has_a_trajectory_a_method_and_sparsity_and_a_star(drawn: dict[str, Any]) -> None:
+    axes = drawn["graphon_map"].axes[0]
+    assert len(axes.get_lines()) == len(METHODS) * len(DENSITIES)
+    sizes = axes.collections[0].get_sizes()
+    assert (np.diff(sizes) > 0).all(), "points grow with the width"
+    assert "constant graphon" in texts(drawn["graphon_map"])
+
+
+def test_the_grid_of_separations_writes_ratios_and_leaves_unknown_ones_empty(drawn: dict[str, Any]) -> None:
+    written = [text.get_text() for text in drawn["separation_grid"].axes[0].texts]
+    assert [text for text in written if text] == ["1.5", "12", "150"]
+
+
+def test_the_scatter_shows_the_bracket(drawn: dict[str, Any]) -> None:
+    axes = drawn["distance_scatter"].axes[0]
+    ends = [segment[:, 1] for bars in axes.collections for segment in bars.get_segments()]
+    np.testing.assert_allclose(ends, [(0.8 * x, 1.2 * x) for _ in METHODS for x in (0.1, 0.2, 0.4)])
 
 
 # Masks
@@ -220,61 +332,72 @@ def test_histogram_grid_shows_means_over_their_density(columns: str, titles: lis
         assert image.get_clim() == (0, 3)
 
 
-def test_width_slider_has_a_trace_for_each_panel_and_step(drawn: dict[str, Any]) -> None:
-    figure, shown = drawn["width_slider"], MASKS[MASKS["density"] == 0.1]
-    keys = list(itertools.product(WIDTHS, METHODS))
-    assert len(figure.data) == len(keys)
-    for trace, (width, method) in zip(figure.data, keys, strict=True):
-        chosen = shown[(shown["width"] == width) & (shown["method"] == method)]["histogram"]
-        np.testing.assert_allclose(trace.z, sum(chosen) / len(chosen), atol=5.1e-4)
-        assert trace.visible == (width == 10)
-        assert trace.xaxis == ("x" if method == "random" else "x2")
-    (slider,) = figure.layout.sliders
-    assert [step.label for step in slider.steps] == ["10", "20", "40"]
-    for step, width in zip(slider.steps, WIDTHS, strict=True):
-        assert list(step.args[0]["visible"]) == [w == width for w, _ in keys]
-    assert [annotation.text for annotation in figure.layout.annotations] == ["Random", "SNIP"]
-    assert [figure.layout.yaxis.scaleanchor, figure.layout.yaxis2.scaleanchor] == ["x", "x2"]
+# Estimators
 
 
-def test_distance_curves_draw_means_ranges_and_nulls(drawn: dict[str, Any]) -> None:
-    axes = drawn["distance_curves"].axes[0]
-    means = DISTANCES.groupby(["method", "width"])[["distance", "null"]].mean()
-    lines, bands = axes.get_lines(), axes.collections
-    for place, method in enumerate(METHODS):
-        for line, column in ((lines[2 * place], "distance"), (lines[2 * place + 1], "null")):
-            np.testing.assert_allclose(line.get_ydata(), means.loc[method, column])
-            np.testing.assert_array_equal(line.get_xdata(), WIDTHS)
-        assert lines[2 * place + 1].get_linestyle() == ":"
-        of_method = DISTANCES[DISTANCES["method"] == method]["distance"]
-        height = bands[place].get_paths()[0].get_extents()
-        assert (height.y0, height.y1) == pytest.approx((of_method.min(), of_method.max()))
-    assert texts(drawn["distance_curves"]) == ["Random", "SNIP", "null of each"]
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+def test_recovery_curves_draw_mean_errors_beside_slopes(drawn: dict[str, Any]) -> None:
+    means = RECOVERY.groupby(["shape", "method", "size"])["relabelled_error"].mean()
+    for axes, shape in zip(drawn["recovery_curves"].axes, ["ramp", "corner"], strict=True):
+        assert axes.get_title() == shape
+        lines = axes.get_lines()
+        for line, method in zip(lines, ["usvt", "constant"], strict=False):
+            np.testing.assert_allclose(line.get_ydata(), means[shape, method])
+        for line, power in zip(lines[2:], (0.5, 1), strict=True):
+            y = line.get_ydata()
+            assert np.log(y[0] / y[-1]) / np.log(4) == pytest.approx(power)
+    assert texts(drawn["recovery_curves"]) == ["USVT", "Constant", "slope −1/2", "slope −1"]
 
 
-def test_between_and_within_leaves_a_mask_out_of_its_own_mean(drawn: dict[str, Any]) -> None:
-    axes = drawn["between_and_within"].axes[0]
-    np.testing.assert_allclose(axes.collections[0].get_array(), [[1, 5], [5, 3]])
-    assert [text.get_text() for text in axes.texts] == ["1.00", "5.00", "5.00", "3.00"]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["Random", "SNIP"]
+def test_block_curves_mark_what_theory_has_on_the_line_of_its_size(drawn: dict[str, Any]) -> None:
+    axes = drawn["block_curves"].axes[0]
+    first, tick, *_ = axes.get_lines()
+    means = BLOCKS[BLOCKS["size"] == 10].groupby("blocks")["error"].mean()
+    np.testing.assert_allclose(first.get_ydata(), means)
+    (x,), (y,) = tick.get_data()
+    assert x == 5
+    share = np.log(5 / 4) / np.log(2)
+    assert y == pytest.approx(means[4] ** (1 - share) * means[8] ** share)
 
 
-def test_recovery_curves_draw_mean_errors(drawn: dict[str, Any]) -> None:
-    means = RECOVERY.groupby(["graphon", "size"])["error"].mean()
-    for line, name in zip(drawn["recovery_curves"].axes[0].get_lines(), ["ramp", "corner"], strict=True):
-        np.testing.assert_allclose(line.get_ydata(), means[name])
-        assert line.get_label() == name
-    assert texts(drawn["recovery_curves"]) == ["ramp", "corner"]
+def test_flatness_dots_draw_error_and_bias(drawn: dict[str, Any]) -> None:
+    for axes, column in zip(drawn["flatness_dots"].axes, ("error", "bias"), strict=True):
+        means = FLATNESS.groupby(["method", "density"])[column].mean()
+        for line, method in zip(axes.get_lines(), ["sas", "usvt"], strict=True):
+            np.testing.assert_allclose(line.get_ydata(), means[method])
 
 
-def test_path_density_bars_draw_ratios_to_the_exact_density(drawn: dict[str, Any]) -> None:
-    axes = drawn["path_density_bars"].axes[0]
-    found = [line.get_ydata() for line in axes.get_lines()[:4]]
-    for method, (joint, separate) in zip(METHODS, (found[:2], found[2:]), strict=True):
-        np.testing.assert_allclose(joint, PATHS[PATHS["method"] == method]["joint"] / 0.1)
-        np.testing.assert_allclose(separate, 3)
-    assert axes.get_ylim()[0] == 0
+def test_goodness_grid_is_bold_where_the_estimate_fits(drawn: dict[str, Any]) -> None:
+    cells = drawn["goodness_grid"].axes[0].texts
+    assert [cell.get_weight() for cell in cells] == ["bold", "normal"] * 4
+    found = [float(cell.get_text().removesuffix(" %")) for cell in cells]
+    np.testing.assert_allclose(found, 100 * np.expm1(GOODNESS["C4_error"]), rtol=0.06)
+
+
+def test_mask_gallery_shows_a_column_each_sparsity_and_layer_and_says_where_nothing_is_kept(
+    drawn: dict[str, Any],
+) -> None:
+    panels = drawn["mask_gallery"].axes[:8]
+    assert [panel.get_title() for panel in panels[:4]] == [
+        "50 %\nlayer 1", "50 %\nlayer 2", "90 %\nlayer 1", "90 %\nlayer 2",
+    ]  # fmt: skip
+    for panel, cell in zip(panels, GALLERY.itertuples(), strict=True):
+        if cell.histogram.any():
+            np.testing.assert_allclose(panel.get_images()[0].get_array(), cell.histogram / cell.histogram.mean())
+        else:
+            assert [text.get_text() for text in panel.texts] == ["nothing\nkept"]
+
+
+def test_path_density_errors_draw_ratios_to_the_exact_density(drawn: dict[str, Any]) -> None:
+    for axes in drawn["path_density_errors"].axes:
+        found = [line.get_ydata()[0] for line in axes.get_lines()[:6]]
+        np.testing.assert_allclose(found, [3, 2, 1.05] * 2)
+
+
+def test_block_against_slope_draws_mean_ratios(drawn: dict[str, Any]) -> None:
+    means = SHARPNESS.assign(ratio=SHARPNESS["two_block"] / 2).groupby(["layer", "method", "density"])["ratio"].mean()
+    for layer, axes in enumerate(drawn["block_against_slope"].axes, start=1):
+        for bars, method in zip(axes.containers, METHODS, strict=True):
+            np.testing.assert_allclose(bars[0].get_ydata(), means[layer, method].sort_index(ascending=False))
 
 
 # Limits

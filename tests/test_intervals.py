@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from graphon_lib.intervals import Interval, fitted_rate, rank_correlation, separation
+from graphon_lib.intervals import Interval, equivalence, fitted_rate, mean_interval, rank_correlation, separation
 
 SIZES = np.repeat([100, 200, 400, 800], 3)
 
@@ -186,3 +186,41 @@ def test_separation_says_what_is_wrong() -> None:
         separation(np.ones((3, 3)), [0], [1, 2])
     with pytest.raises(ValueError, match=r"the groups have 2 and 1 members"):
         separation(np.ones((3, 3)), [0, 1], [2])
+
+
+def test_a_mean_has_students_interval() -> None:
+    values = np.random.default_rng(0).normal(3, 2, 15)
+    found = mean_interval(values)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found.estimate, found.low, found.high) == pytest.approx((values.mean(), low, high))
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, -0.6, 2.0])
+def test_equivalence_is_two_one_sided_tests(mean: float) -> None:
+    values = mean + np.random.default_rng(1).normal(size=40)
+    found = equivalence(values, 0.5)
+    above = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, 0.5, alternative="less").pvalue
+    assert found.p_value == pytest.approx(max(above, below))
+    assert equivalence(values, found.bound).p_value == pytest.approx(0.05), "the bound is the margin at the 5 % level"
+
+
+def test_equivalence_errs_as_seldom_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    wrong = sum(equivalence(generator.normal(0.5, 1, 30), 0.5).p_value < 0.05 for _ in range(2000))
+    assert 60 <= wrong <= 140  # 100 expected at the edge of the margin
+
+
+def test_equal_values_are_decided_without_a_spread() -> None:
+    assert (equivalence([0.1, 0.1, 0.1], 0.2).p_value, equivalence([0.3, 0.3], 0.2).p_value) == (0, 1)
+    assert equivalence([0.1, 0.1], 0.2).bound == pytest.approx(0.1)
+
+
+def test_means_and_equivalence_say_what_is_wrong() -> None:
+    for wrong in ([1.0], [[1.0, 2.0]], [1.0, np.nan]):
+        with pytest.raises(ValueError, match="must hold at least 2 values, all of them finite"):
+            mean_interval(wrong)
+        with pytest.raises(ValueError, match="must hold at least 2 values, all of them finite"):
+            equivalence(wrong, 1.0)
+    with pytest.raises(ValueError, match="margin is 0, but must be positive"):
+        equivalence([1.0, 2.0], 0)

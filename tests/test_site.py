@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import http.server
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, TimeoutError, sync_playwright
+from conftest import SITE
+from playwright.sync_api import BrowserContext, TimeoutError
 
 BOOK = Path(__file__).parents[1] / "book"
-SITE = BOOK / "_build" / "html"
 PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html") if "_static" not in page.parts)
 CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
-CHROMIUM_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Raw formulas and typeset ones; what a figure has drawn; how far the page reaches beyond the screen.
 MEASURE = """() => ({
   theme: document.documentElement.dataset.theme,
@@ -55,13 +39,6 @@ MEASURE = """() => ({
 SETTLED = """theme => document.documentElement.dataset.theme === theme
   && (!window.MathJax?.startup || document.documentElement.dataset.mathDone)
   && [...document.querySelectorAll(".plotly-figure")].every(box => box.querySelector(".js-plotly-plot .main-svg"))"""
-
-
-def unavailable(sentence: str) -> None:
-    """Skip, or fail where the site must be tested."""
-    if os.environ.get("REQUIRE_SITE") == "1":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
 
 
 @dataclass
@@ -95,44 +72,6 @@ class Visit:
         if shows["overflow"] > 0:
             found.append(f"is {shows['overflow']} px wider than the screen")
         return found
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The address of the built site on a local port."""
-    if not PAGES:
-        unavailable("there is no site in book/_build/html; build it with `make book`")
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """An installed Chromium: a persistent context with a new profile."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        unavailable("there is no Chromium; get one with `apt-get install chromium`, or set CHROMIUM to its path")
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=executable, args=CHROMIUM_FLAGS
-        )
-        context.add_init_script(
-            """addEventListener("load", () => window.MathJax?.startup?.promise.then(
-                () => { document.documentElement.dataset.mathDone = "yes"; }))"""
-        )
-        yield context
-        context.close()
 
 
 def visit(browser: BrowserContext, address: str) -> Visit:
@@ -178,8 +117,9 @@ def test_favicon_is_there(site: str, browser: BrowserContext) -> None:
     assert response.ok, f"{address} has status {response.status}"
 
 
-def test_chapter_opens_from_disk(site: str, browser: BrowserContext) -> None:
-    report = visit(browser, (SITE / "chapters" / "03_graphon_ntk.html").as_uri())
+@pytest.mark.parametrize("name", ["chapters/03_graphon_ntk.html", "explorer.html"])
+def test_page_opens_from_disk(site: str, browser: BrowserContext, name: str) -> None:
+    report = visit(browser, (SITE / name).as_uri())
     assert report.problems() == []
     assert report.shows["light"]["formulas"] > 0
 

@@ -15,8 +15,9 @@ import torch
 
 from graphon_lib.cut import cut_norm
 from graphon_lib.pruning import snip
-from graphon_lib.sweeps import Grid, Store, StoreError, read_distances, read_summaries
+from graphon_lib.sweeps import Grid, Store, StoreError, read_distances, read_methods, read_summaries
 from graphon_lib.sweeps.audit import audit
+from graphon_lib.sweeps.comparisons import DIGITS
 from graphon_lib.sweeps.parts import write_part
 from graphon_lib.sweeps.summary import STEP, lacking, summarise
 from graphon_lib.sweeps.trial import groups, run_trials
@@ -90,9 +91,32 @@ def test_distances_are_between_trials_to_the_widest_and_to_twice_the_width(resul
         for (width, pair), (a, b) in expected.items():
             asked = f"method == 'snip' and density == 0.3 and kind == '{kind}' and layer == 1 and trial == 1"
             (found,) = distances.query(f"{asked} and width == {width} and pair == '{pair}'").to_dict("records")
-            assert found["euclidean"] == pytest.approx(np.linalg.norm(a - b) / 8, rel=1e-6)
-            bound = cut_norm(a, b)
-            assert (found["cut_lower"], found["cut_upper"]) == pytest.approx((bound.lower, bound.upper), rel=1e-6)
+            for of, (c, d) in {"": (a, b), "relative_": (a / a.mean(), b / b.mean())}.items():
+                exact = np.linalg.norm(c - d) / 8
+                assert found[f"{of}euclidean"] == pytest.approx(exact, rel=2.0**-DIGITS)
+                bound = cut_norm(c, d)
+                # Rounded outwards, by less than a unit of the last digit.
+                assert bound.lower * (1 - 2.0 ** (1 - DIGITS)) <= found[f"{of}cut_lower"] <= bound.lower
+                assert bound.upper <= found[f"{of}cut_upper"] <= bound.upper * (1 + 2.0 ** (1 - DIGITS))
+
+
+def test_methods_are_compared_on_networks_that_share_nothing(results: Path) -> None:
+    pairs = read_methods(results)
+    within = pairs[pairs["method"] == pairs["other"]]
+    between = pairs[pairs["method"] != pairs["other"]]
+    # Four trials at width 20: two a half; three at width 40: one a half, so none within.
+    settings = 2 * 2  # densities, hidden masks
+    assert within.groupby("width").size().to_dict() == {20: 2 * 2 * settings}
+    assert between.groupby("width").size().to_dict() == {20: 4 * settings, 40: 1 * settings}
+    assert (between["trial"] != between["other_trial"]).all()
+    assert set(zip(between["method"], between["other"], strict=True)) == {("random", "snip")}
+    store = Store(results)
+    row = between[(between["width"] == 20) & (between["density"] == 0.3) & (between["layer"] == 2)].iloc[-1]
+    (a, b) = (
+        store.histograms(method=method, width=20, density=0.3)[0]["mask"][trial, 1].astype(np.float64)
+        for method, trial in ((row["method"], row["trial"]), (row["other"], row["other_trial"]))
+    )
+    assert row["euclidean"] == pytest.approx(np.linalg.norm(a - b) / 8, rel=2.0**-DIGITS)
 
 
 def test_only_what_changed_is_summarised_again_and_the_rest_stays(copy: Path) -> None:
@@ -184,7 +208,7 @@ def test_another_arithmetic_of_a_pruner_is_found(results: Path, monkeypatch: pyt
     told = audit(results, rows=10_000)
     assert any("snip" in sentence and "mask_density is stored as" in sentence for sentence in told)
     assert any("distance" in sentence for sentence in told)
-    assert not any("random" in sentence for sentence in told)
+    assert not any("random" in sentence and "snip" not in sentence for sentence in told)
 
 
 def change(path: Path, column: str, change_of: Callable[[Any], Any]) -> None:

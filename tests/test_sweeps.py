@@ -23,9 +23,7 @@ from graphon_lib.sweeps import (
     METRICS,
     kernel_sweep,
     mask_sweep,
-    path_density_sweep,
     preactivation_sweep,
-    recovery_sweep,
     spectrum_sweep,
     training_sweep,
     trial_seed,
@@ -41,10 +39,6 @@ SWEEPS: dict[str, Callable[[int], pd.DataFrame]] = {
     "mask": lambda seed: mask_sweep(
         ["random", "snip"], [12, 20], [0.5, 0.3], depth=3, trials=2, blocks=5, seed=seed
     ),
-    "path_density": lambda seed: path_density_sweep(
-        ["random", "snip"], width=20, depth=2, density=0.4, blocks=9, trials=2, seed=seed
-    ),
-    "recovery": lambda seed: recovery_sweep({"ramp": RAMP}, [16, 32], blocks=8, trials=2, seed=seed),
     "kernel": lambda seed: kernel_sweep(CHAIN, INPUTS, [8, 16], outputs=3, trials=2, seed=seed),
     "spectrum": lambda seed: spectrum_sweep(
         ["dense", "random"], [0.5], depth=2, width=16, images=20, blocks=9, trials=2, seed=seed
@@ -185,42 +179,6 @@ def test_dense_masks_are_full() -> None:
 def test_mask_sweep_says_that_it_needs_hidden_masks(depth: int) -> None:
     with pytest.raises(ValueError, match=f"depth is {depth}, but hidden-to-hidden masks need at least 2 hidden layers"):
         mask_sweep(["random"], [10], [0.5], depth=depth)
-
-
-def test_path_density_sweep(tables: dict[str, pd.DataFrame]) -> None:
-    table = tables["path_density"]
-    assert list(table.columns) == ["method", "trial", "exact", "joint", "separate"]
-    assert list(zip(table["trial"], table["method"], strict=True)) == [
-        (0, "random"), (0, "snip"), (1, "random"), (1, "snip"),
-    ]  # fmt: skip
-    for row in table.itertuples():
-        masks = masks_of_trial(row.method, 0.4, 2, 20, row.trial)
-        assert row.exact == path_density(masks)
-        assert row.joint == path_density(estimate_chain(masks, blocks=9))
-        assert row.separate == path_density([estimate_graphon(mask, blocks=9) for mask in masks.values()])
-
-
-def test_recovery_sweep(tables: dict[str, pd.DataFrame]) -> None:
-    table = tables["recovery"]
-    assert list(table.columns) == ["graphon", "size", "trial", "error"]
-    assert list(zip(table["graphon"], table["size"], table["trial"], strict=True)) == [
-        ("ramp", 16, 0), ("ramp", 16, 1), ("ramp", 32, 0), ("ramp", 32, 1),
-    ]  # fmt: skip
-    assert table["error"].between(0.01, 1).all()
-    larger = recovery_sweep({"ramp": RAMP}, [64, 1024], blocks=8, trials=2)
-    errors = larger.groupby("size")["error"].mean()
-    assert errors[1024] < 0.5 * errors[64]
-    assert errors[1024] < 0.04
-
-
-def test_recovery_does_not_know_the_order_of_the_mask() -> None:
-    # Sorting puts the densest first: the same graphon the other way round cannot be recovered.
-    upside_down = StepGraphon(RAMP.values[::-1, ::-1])
-    table = recovery_sweep({"ramp": RAMP, "upside down": upside_down}, [256], blocks=8, trials=2)
-    errors = table.groupby("graphon")["error"].mean()
-    turned = RAMP.l2_distance(upside_down) / RAMP.l2_norm()
-    assert errors["upside down"] == pytest.approx(turned, rel=0.1)
-    assert errors["ramp"] < 0.1 * turned
 
 
 # Kernels

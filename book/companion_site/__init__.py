@@ -1,4 +1,4 @@
-"""The site's own Sphinx extension: offline assets, Plotly figures, the ledger of claims, and benchmarks.
+"""The site's own Sphinx extension: offline assets, Plotly figures, the explorer, the ledger of claims, and benchmarks.
 
 Listed under ``sphinx: extra_extensions`` in ``_config.yml``. The renderer of notebook outputs (:mod:`.outputs`) is
 found by myst-nb through an entry point, so the project has to be installed for it to act.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from companion_site.benchmark import BenchmarkDirective
 from companion_site.claims_table import ClaimsDirective
+from companion_site.explorer import ExplorerDirective, load_scripts, write_scripts
 from companion_site.offline_assets import copy_assets, drop_thebe_nodes, drop_thebe_scripts
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives and the handlers with Sphinx."""
     app.add_directive("benchmark", BenchmarkDirective)
     app.add_directive("claims", ClaimsDirective)
+    app.add_directive("explorer", ExplorerDirective)
+    app.connect("builder-inited", write_scripts)
+    app.connect("html-page-context", load_scripts)
     app.connect("build-finished", copy_assets)
     # After sphinx-thebe (priority 500) has added what is to go.
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)

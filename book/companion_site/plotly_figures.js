@@ -33,8 +33,13 @@
     };
   };
 
-  const draw = (box) => {
-    const figure = JSON.parse(box.querySelector("script").textContent);
+  const config = { responsive: true, displaylogo: false, typesetMath: false };
+  const onThemeSwitch = (redraw) =>
+    new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+  const draw = (script) => {
+    const box = script.parentElement;
+    const figure = JSON.parse(script.textContent);
     const template = figure.layout.template;
     const layout = { ...figure.layout, autosize: true, template: themed(template) };
     if (box.clientWidth < 500) {
@@ -44,11 +49,10 @@
     }
     const plot = document.createElement("div");
     box.append(plot);
-    const config = { responsive: true, displaylogo: false, typesetMath: false };
     const drawn = Plotly.newPlot(plot, { data: figure.data, layout, frames: figure.frames, config });
-    const follow = () => drawn.then(() => Plotly.relayout(plot, { template: themed(template) }));
-    new MutationObserver(follow).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    onThemeSwitch(() => drawn.then(() => Plotly.relayout(plot, { template: themed(template) })));
   };
 
-  document.querySelectorAll(".plotly-figure").forEach(draw);
+  document.querySelectorAll(".plotly-figure > script").forEach(draw);
+  window.companionFigures = { config, onThemeSwitch, themed };
 })();

@@ -8,11 +8,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from graphon_lib.estimation.chain import estimate_chain as estimate_chain
+from graphon_lib.estimation.co_histogram import co_histogram
+from graphon_lib.estimation.constant import constant
+from graphon_lib.estimation.cross_fit import cross_fit
+from graphon_lib.estimation.sas import sas
 from graphon_lib.estimation.sorted_histogram import sorted_histogram
+from graphon_lib.estimation.usvt import usvt
 from graphon_lib.graphons import StepGraphon, as_bool_mask
 from graphon_lib.graphons.masks import BoolArray
 
-ESTIMATORS: dict[str, Callable[[BoolArray, int], StepGraphon]] = {"sorted_histogram": sorted_histogram}
+ESTIMATORS: dict[str, Callable[[BoolArray, int], StepGraphon]] = {
+    "sorted_histogram": sorted_histogram,
+    "sas": sas,
+    "cross_fit": cross_fit,
+    "usvt": usvt,
+    "co_histogram": co_histogram,
+    "constant": constant,
+}
 
 
 def estimate_graphon(mask: ArrayLike, method: str = "sorted_histogram", *, blocks: int = 64) -> StepGraphon:
@@ -22,9 +34,20 @@ def estimate_graphon(mask: ArrayLike, method: str = "sorted_histogram", *, block
     ----------
     mask : (R, C) matrix of zeros and ones
     method : str
-        ``"sorted_histogram"``: the degree-sorted histogram, which the paper calls SAS.
+        ======================  =================================================================================
+        ``"sorted_histogram"``  rows and columns sorted by degree, averaged: what the paper calls SAS
+        ``"sas"``               the same in small boxes, then smoothed by total variation: SAS proper
+        ``"cross_fit"``         sorted by one half of the entries, averaged over the other: noise in the degrees
+                                is not taken for structure
+        ``"usvt"``              singular directions stronger than noise
+        ``"co_histogram"``      groups of rows and columns by likelihood; needs no monotone degrees
+        ``"constant"``          the density
+        ======================  =================================================================================
+
+        What each assumes is told by the function of that name in ``graphon_lib.estimation``.
     blocks : int
-        Blocks along each axis, at least 1; the paper has 64.
+        Blocks along each axis, at least 1; the paper has 64. Every method returns (blocks, blocks) equal blocks, so
+        estimates can be compared; each but ``"usvt"`` has the mask's density, up to rounding.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,12 @@ Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def estimate_chain(masks: Mapping[str, torch.Tensor] | Sequence[torch.Tensor], *, blocks: int = 64) -> Chain:
+def estimate_chain(
+    masks: Mapping[str, torch.Tensor] | Sequence[torch.Tensor],
+    *,
+    blocks: int = 64,
+    labels: Literal["pairs", "sums"] = "pairs",
+) -> Chain:
     """The jointly labelled graphons of a network's masks.
 
     A hidden neuron has two degrees: the weights kept to it (in) and from it (out). A kernel needs both at the same
@@ -29,17 +35,20 @@ def estimate_chain(masks: Mapping[str, torch.Tensor] | Sequence[torch.Tensor], *
     masks : dict or sequence of (n_l, n_{l-1}) masks, input to output, at least two
     blocks : int
         At most this many blocks a layer of neurons, at least 1; a layer with fewer neurons has one block each.
+    labels : {"pairs", "sums"}
+        ``"sums"`` is for comparison: hidden neurons in groups of equal size by the sum of their two degrees alone.
 
     Returns
     -------
     Chain
-        With ``input_blocks``: the block of each input coordinate. Path density and layer densities are those of the
-        masks, the latter exactly.
+        With ``input_blocks``: the block of each input coordinate. Layer densities are those of the masks exactly, path
+        density nearly.
 
     Raises
     ------
     ValueError
-        If there are fewer than two masks, one is not a matrix of zeros and ones, or neighbours do not fit together.
+        If there are fewer than two masks, one is not a matrix of zeros and ones, neighbours do not fit together, or an
+        option is not one of those above.
 
     Notes
     -----
@@ -47,6 +56,8 @@ def estimate_chain(masks: Mapping[str, torch.Tensor] | Sequence[torch.Tensor], *
     """
     if isinstance(blocks, bool) or not isinstance(blocks, int | np.integer) or blocks < 1:
         raise ValueError(f"blocks is {blocks!r}, but must be a whole number of at least 1")
+    if labels not in ("pairs", "sums"):
+        raise ValueError(f"labels is {labels!r}, but must be 'pairs', of in- and out-degree, or 'sums' of the two")
     layers = list(masks.values()) if isinstance(masks, Mapping) else list(masks)
     if len(layers) < 2:
         raise ValueError(f"masks has {len(layers)} layer(s), but a chain needs the masks of at least 2")
@@ -59,13 +70,14 @@ def estimate_chain(masks: Mapping[str, torch.Tensor] | Sequence[torch.Tensor], *
             )
     into = [mask.sum(axis=1) for mask in arrays]
     out_of = [mask.sum(axis=0) for mask in arrays]
-    labels = [_quantile_groups(out_of[0], blocks)]
-    labels += [_pair_groups(a, b, blocks) for a, b in zip(into, out_of[1:], strict=False)]
-    labels += [_quantile_groups(into[-1], blocks)]
+    groups = [_quantile_groups(out_of[0], blocks)]
+    for a, b in zip(into, out_of[1:], strict=False):
+        groups.append(_pair_groups(a, b, blocks) if labels == "pairs" else _quantile_groups(a + b, blocks))
+    groups.append(_quantile_groups(into[-1], blocks))
     graphons = [
-        _block_means(mask, rows, columns) for mask, rows, columns in zip(arrays, labels[1:], labels, strict=False)
+        _block_means(mask, rows, columns) for mask, rows, columns in zip(arrays, groups[1:], groups, strict=False)
     ]
-    return Chain(graphons, input_blocks=labels[0])
+    return Chain(graphons, input_blocks=groups[0])
 
 
 def _quantile_groups(degrees: Array, groups: int) -> Labels:

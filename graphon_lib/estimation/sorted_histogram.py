@@ -1,4 +1,4 @@
-"""The degree-sorted histogram: what the paper calls SAS."""
+"""The degree-sorted histogram, what the paper calls SAS, and the exact averages over intervals that it is made of."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from graphon_lib.graphons import StepGraphon, degrees
 from graphon_lib.graphons.masks import BoolArray, Counts, compiled
+from graphon_lib.graphons.step import Array
 
 
 def sorted_histogram(mask: BoolArray, blocks: int) -> StepGraphon:
@@ -30,11 +31,26 @@ def sorted_histogram(mask: BoolArray, blocks: int) -> StepGraphon:
     ----------
     Pham et al. (NeurIPS 2025), section 4.2. Chan and Airoldi (2014), whose SAS goes on to smooth by total variation.
     """
+    return StepGraphon(box_means(mask, blocks, blocks))
+
+
+def box_means(mask: BoolArray, row_boxes: int, column_boxes: int) -> Array:
+    """The means of a mask, sorted by degree, over equal boxes: (row_boxes, column_boxes)."""
     rows, columns = (np.argsort(-degree, kind="stable") for degree in degrees(mask))
-    by_row = interval_sums(mask, rows, blocks)
-    sums = interval_sums(np.ascontiguousarray(by_row.T), columns, blocks).T
-    # The unit of length is a vertex over the number of blocks along each axis, so a block has R units by C.
-    return StepGraphon(sums / mask.size)
+    # The unit of length is a vertex over the number of boxes along each axis, so a box has R units by C.
+    return box_sums(mask, rows, columns, row_boxes, column_boxes) / mask.size
+
+
+def box_sums(mask: BoolArray, rows: Counts, columns: Counts, row_boxes: int, column_boxes: int) -> Counts:
+    """The sums of a mask with its rows and columns in the given orders, over equal boxes of R units by C."""
+    by_row = interval_sums(mask, rows, row_boxes)
+    return interval_sums(np.ascontiguousarray(by_row.T), columns, column_boxes).T
+
+
+def interval_shares(order: Counts, blocks: int) -> Array:
+    """How much of each of ``blocks`` equal intervals each vertex takes up in ``order``: (blocks, vertices), rows sum
+    to 1."""
+    return interval_sums(np.eye(order.size, dtype=np.bool_), order, blocks) / order.size
 
 
 @compiled

@@ -1,14 +1,23 @@
 """One function a figure of the book: tidy tables in, a figure out."""
 
+from graphon_lib.figures.convergence import distance_scatter as distance_scatter
+from graphon_lib.figures.convergence import graphon_map as graphon_map
+from graphon_lib.figures.convergence import separation_grid as separation_grid
+from graphon_lib.figures.convergence import width_curves as width_curves
+from graphon_lib.figures.convergence import width_curves_of_snip as width_curves_of_snip
+from graphon_lib.figures.estimators import ESTIMATOR_NAMES as ESTIMATOR_NAMES
+from graphon_lib.figures.estimators import block_against_slope as block_against_slope
+from graphon_lib.figures.estimators import block_curves as block_curves
+from graphon_lib.figures.estimators import estimate_grid as estimate_grid
+from graphon_lib.figures.estimators import flatness_dots as flatness_dots
+from graphon_lib.figures.estimators import goodness_grid as goodness_grid
+from graphon_lib.figures.estimators import mask_gallery as mask_gallery
+from graphon_lib.figures.estimators import path_density_errors as path_density_errors
+from graphon_lib.figures.estimators import recovery_curves as recovery_curves
 from graphon_lib.figures.limits import collapse_scatter as collapse_scatter
 from graphon_lib.figures.limits import kernel_convergence as kernel_convergence
 from graphon_lib.figures.limits import preactivation_histograms as preactivation_histograms
-from graphon_lib.figures.masks import between_and_within as between_and_within
-from graphon_lib.figures.masks import distance_curves as distance_curves
 from graphon_lib.figures.masks import histogram_grid as histogram_grid
-from graphon_lib.figures.masks import path_density_bars as path_density_bars
-from graphon_lib.figures.masks import recovery_curves as recovery_curves
-from graphon_lib.figures.masks import width_slider as width_slider
 from graphon_lib.figures.overview import overview as overview
 from graphon_lib.figures.style import METHOD_NAMES as METHOD_NAMES
 from graphon_lib.figures.style import percent_sparse as percent_sparse

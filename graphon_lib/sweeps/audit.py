@@ -16,7 +16,7 @@ from graphon_lib.sweeps.comparisons import DIGITS, distance
 from graphon_lib.sweeps.config import Trial
 from graphon_lib.sweeps.measures import sketches
 from graphon_lib.sweeps.store import CIRCUMSTANCES, Store, StoreError
-from graphon_lib.sweeps.summary import GROUP, KINDS, STEP, read_distances, read_summaries
+from graphon_lib.sweeps.summary import GROUP, KINDS, STEP, read_distances, read_methods, read_summaries
 from graphon_lib.sweeps.trial import run_trials
 
 Array = NDArray[np.float64]
@@ -31,9 +31,9 @@ Histograms = Callable[[Trial], dict[str, Array]]
 def audit(folder: str | Path, rows: int = 20, seed: int = 0) -> list[str]:
     """Recompute random rows of a store and compare.
 
-    The rows are drawn from those of trials and those of distances, half of them from each (of trials only, if there are
-    no distances). A trial's row is recomputed from its configuration, a distance from those of both its trials, or of
-    its trial and the stored mean. Means and standard deviations are all checked: each row has four linear functionals
+    Half of the rows are drawn from those of trials (all, if there are no distances), the others from distances and from
+    comparisons of methods. A trial's row is recomputed from its configuration, a distance from those of both its
+    trials, or of its trial and the stored mean. Means and standard deviations are all checked: each row has four linear functionals
     of its histogram, whose mean must be that of the stored mean.
 
     Parameters
@@ -64,14 +64,17 @@ def audit(folder: str | Path, rows: int = 20, seed: int = 0) -> list[str]:
     if stored.empty:
         raise StoreError(f"{folder} holds no results to audit; name a folder that a sweep has filled")
     generator = np.random.default_rng(seed)
-    summaries = distances = pd.DataFrame()
+    summaries = distances = methods = pd.DataFrame()
     if (folder / "distances.parquet").exists():
-        summaries, distances = read_summaries(folder), read_distances(folder)
-    of_distances = min(len(distances), rows // 2)
-    of_trials = min(len(stored), rows - of_distances)
+        summaries, distances, methods = read_summaries(folder), read_distances(folder), read_methods(folder)
+    of_methods = min(len(methods), rows // 4)
+    of_distances = min(len(distances), rows // 2 - of_methods)
+    of_trials = min(len(stored), rows - of_distances - of_methods)
     stored = stored.set_index("key", drop=False)
     found = list(_of_summaries(summaries, stored))
-    with tqdm(total=of_trials + of_distances, desc="recomputing", unit="row", disable=None, leave=False) as bar:
+    with tqdm(
+        total=of_trials + of_distances + of_methods, desc="recomputing", unit="row", disable=None, leave=False
+    ) as bar:
         for place in generator.choice(len(stored), of_trials, replace=False):
             found += _of_trial(stored.iloc[place].to_dict())
             bar.update()
@@ -79,6 +82,9 @@ def audit(folder: str | Path, rows: int = 20, seed: int = 0) -> list[str]:
         histograms = functools.cache(_histograms)
         for place in generator.choice(len(distances), of_distances, replace=False):
             found += _of_distance(distances.iloc[place].to_dict(), cells, stored, histograms)
+            bar.update()
+        for place in generator.choice(len(methods), of_methods, replace=False):
+            found += _of_methods(methods.iloc[place].to_dict(), cells, stored, histograms)
             bar.update()
     return found
 
@@ -144,13 +150,29 @@ def _of_distance(
     else:
         keys = cells[_cell(dict(row) | {"width": 2 * row["width"]})]["keys"]
         other = histograms(Trial.of(stored.loc[keys[place]]))[kind][layer]
+    told = f"distance {pair} of {_told(row)}, {kind}, layer {row['layer']}"
+    yield from _differences(told, row, mine, other, tolerance)
+
+
+def _of_methods(
+    row: Mapping[str, Any], cells: Mapping[Any, Mapping[str, Any]], stored: pd.DataFrame, histograms: Histograms
+) -> Iterator[str]:
+    masks = []
+    for method, number in ((row["method"], row["trial"]), (row["other"], row["other_trial"])):
+        rows = stored.loc[stored.index.intersection(cells[_cell(dict(row) | {"method": method})]["keys"])]
+        if number not in set(rows["trial"]):
+            return  # told of the summary already
+        (key,) = rows.index[rows["trial"] == number]
+        masks.append(histograms(Trial.of(rows.loc[key]))["mask"][row["layer"] - 1])
+    told = f"distance of {_told(row)}, to {row['other']}, trial {row['other_trial']}, layer {row['layer']}"
+    yield from _differences(told, row, *masks)
+
+
+def _differences(told: str, row: Mapping[str, Any], mine: Array, other: Array, tolerance: float = 0.0) -> Iterator[str]:
     for name, value in distance(mine, other).items():
         of_mean = (other.mean() or 1.0) if name.startswith("relative_") else 1.0
         if not abs(value - row[name]) <= tolerance / of_mean + 2.0 ** (1 - DIGITS) * value:
-            yield (
-                f"distance {pair} of {_told(row)}, {kind}, layer {row['layer']}: {name} is stored as {row[name]:.9f}, "
-                f"but comes out as {value:.9f}"
-            )
+            yield f"{told}: {name} is stored as {row[name]:.9f}, but comes out as {value:.9f}"
 
 
 def _histograms(trial: Trial) -> dict[str, Array]:

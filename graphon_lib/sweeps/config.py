@@ -17,7 +17,18 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from graphon_lib.parameters import Count, DataSources, Densities, Images, Methods, Seed, Widths, whole, widths
+from graphon_lib.parameters import (
+    Count,
+    DataSources,
+    Densities,
+    Images,
+    Methods,
+    Seed,
+    TrialsByWidth,
+    Widths,
+    whole,
+    widths,
+)
 
 # Part of every key: raise it when a row's numbers get another meaning, and all rows are computed anew.
 MEASUREMENT = 1
@@ -41,13 +52,6 @@ Initialisations = Annotated[
 ]
 Measures = Annotated[
     list[Measure], Field(description=f"a list of names out of {', '.join(MEASURES)}", examples=[["motifs"]])
-]
-TrialsByWidth = Annotated[
-    dict[int, Count],
-    Field(
-        description="a mapping from some of the grid's widths to numbers of trials of at least 1",
-        examples=[{"4000": 20}],
-    ),
 ]
 
 

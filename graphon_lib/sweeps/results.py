@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from graphon_lib.sweeps.config import Grid
+from graphon_lib.sweeps.config import Grid, Trial
 from graphon_lib.sweeps.run import sweep
 from graphon_lib.sweeps.store import Store
 from graphon_lib.sweeps.summary import GROUP, read_distances, read_methods, read_summaries
@@ -75,7 +76,9 @@ class Results:
 
     def _of_grid(self, table: pd.DataFrame) -> pd.DataFrame:
         groups = pd.MultiIndex.from_frame(self.rows[list(GROUP)]).unique()
-        return table[pd.MultiIndex.from_frame(table[list(GROUP)]).isin(groups)].reset_index(drop=True)
+        places = groups.get_indexer(pd.MultiIndex.from_frame(table[list(GROUP)]))
+        order = np.argsort(places, kind="stable")
+        return table.iloc[order[places[order] >= 0]].reset_index(drop=True)
 
 
 def results(grid: Grid) -> Results:
@@ -92,20 +95,37 @@ def results(grid: Grid) -> Results:
     """
     notebooks = notebooks_folder()
     trials = list(grid.trials_of())
-    published = Store(notebooks / "results" / grid.name)
-    rows = published.rows()
+    stored_in = Store(notebooks / "results" / grid.name)
+    rows = stored_in.rows()
     asked = pd.DataFrame([(trial.key, *(getattr(trial, name) for name in GROUP)) for trial in trials])
     asked.columns = ["key", *GROUP]
     groups = pd.MultiIndex.from_frame(asked[list(GROUP)])
     there = rows[pd.MultiIndex.from_frame(rows[list(GROUP)]).isin(groups) & rows["error"].isna()]
     if set(there["key"]) == set(asked["key"]):
-        return Results(there.reset_index(drop=True), published.folder, stored=True)
+        return Results(_in_order(there, trials), stored_in.folder, stored=True)
     name = hashlib.sha256("".join(sorted(asked["key"])).encode()).hexdigest()[:12]
     store = Store(notebooks / "runs" / f"{grid.name}-{name}")
     report = sweep(grid, store)
     if report.errors:
         raise RuntimeError(f"{len(report.errors)} of the grid's trials failed; the first: {report.errors[0]}")
-    return Results(store.rows(), store.folder, stored=False)
+    return Results(_in_order(store.rows(), trials), store.folder, stored=False)
+
+
+def published(name: str) -> Results:
+    """All that is in ``notebooks/results/<name>`` of the project around the working directory.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the working directory is outside the project, or there is no such store.
+    """
+    store = Store(notebooks_folder() / "results" / name)
+    rows = store.rows()
+    if rows.empty:
+        raise FileNotFoundError(
+            f"no results in {store.folder}; run the sweep: make sweep CONFIG=notebooks/sweeps/{name}.yaml"
+        )
+    return Results(rows[rows["error"].isna()].reset_index(drop=True), store.folder, stored=True)
 
 
 def notebooks_folder() -> Path:
@@ -121,6 +141,11 @@ def notebooks_folder() -> Path:
         if (folder / "notebooks" / "results").is_dir():
             return folder / "notebooks"
     raise FileNotFoundError(f"no notebooks/results in {here} or above it; run the notebook inside the project's folder")
+
+
+def _in_order(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
+    """Rows in the order of the grid, which is that of figures and tables."""
+    return rows.set_index("key", drop=False).loc[[trial.key for trial in trials]].reset_index(drop=True)
 
 
 def _excesses(masks: pd.DataFrame) -> dict[str, pd.Series]:

@@ -1,0 +1,50 @@
+"""The book's studies: by name, as it ran them, and what a notebook reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from graphon_lib.sweeps.goodness import goodness_study
+from graphon_lib.sweeps.labels import labels_study
+from graphon_lib.sweeps.recovery import blocks_study, flatness_study, recovery_study
+from graphon_lib.sweeps.results import notebooks_folder
+from graphon_lib.sweeps.sharpness import sharpness_study
+from graphon_lib.sweeps.study import Study, StudyError, run_study, stored_rows
+
+METHODS = ("random", "magnitude", "snip", "grasp", "synflow")
+DENSITIES = (0.3, 0.2, 0.1)
+
+STUDIES: dict[str, Callable[[], Study]] = {
+    "recovery": recovery_study,
+    "blocks": blocks_study,
+    "flatness": flatness_study,
+    "goodness": lambda: goodness_study(METHODS, DENSITIES),
+    "labels": lambda: labels_study(METHODS, DENSITIES),
+    "sharpness": lambda: sharpness_study(METHODS, DENSITIES),
+}
+
+
+def studied(study: Study) -> pd.DataFrame:
+    """The rows of a study, one a configuration: those in ``notebooks/results/estimation/<name>`` of the project around
+    the working directory as they are, the others computed, with progress, into ``notebooks/runs``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the working directory is outside the project.
+    StudyError
+        If a configuration fails, or a process is killed.
+    """
+    notebooks = notebooks_folder()
+    published = stored_rows(notebooks / "results" / "estimation" / study.name).set_index("key")
+    named = dict(zip(study.keys(), study.configurations, strict=True))
+    lacking = [configuration for key, configuration in named.items() if key not in published.index]
+    computed = run_study(Study(study.name, study.measure, lacking), notebooks / "runs" / study.name)
+    if computed.errors:
+        raise StudyError(
+            f"{len(computed.errors)} configurations of study {study.name!r} failed; the first: {computed.errors[0]}"
+        )
+    rows = pd.concat([published, computed.rows.set_index("key")]) if lacking else published
+    return rows.loc[list(named)].reset_index()
