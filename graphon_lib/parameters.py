@@ -99,7 +99,7 @@ Densities = _several(Density, "numbers above 0 and at most 1", [0.1, 0.5])
 Sparsity = Annotated[_Float, Field(ge=0, lt=1, description="a number of at least 0 and below 1", examples=[0.9])]
 Sparsities = _several(Sparsity, "numbers of at least 0 and below 1", [0.5, 0.9])
 TrialsByWidth = Annotated[
-    dict[int, Count],
+    dict[int, Count],  # type: ignore[valid-type]
     Field(
         description="a mapping from some of the grid's widths to numbers of trials of at least 1",
         examples=[{"4000": 20}],

@@ -293,6 +293,15 @@ def test_what_is_not_positive_is_left_out_of_a_logarithmic_axis() -> None:
     assert axes.get_ylim()[0] > 0
 
 
+def test_what_other_parameters_leave_empty_says_so() -> None:
+    for figure in (
+        figures.width_curves(CURVES.head(0)),
+        figures.separation_grid(APART.head(0)),
+        figures.distance_scatter(CUTS.head(0)),
+    ):
+        assert [text.get_text() for text in figure.axes[0].texts] == ["These parameters leave nothing to compare here."]
+
+
 def test_the_map_has_a_trajectory_a_method_and_sparsity_and_a_star(drawn: dict[str, Any]) -> None:
     axes = drawn["graphon_map"].axes[0]
     assert len(axes.get_lines()) == len(METHODS) * len(DENSITIES)

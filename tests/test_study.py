@@ -105,6 +105,8 @@ def test_a_worker_that_is_killed_ends_the_study_with_a_sentence(tmp_path: Path) 
 def test_workers_end_with_the_parent_and_an_interrupt_loses_nothing(tmp_path: Path, number: int) -> None:
     started = tmp_path / "started"
     program = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs behind\n"
         "from test_study import measured, study\n"
         "from graphon_lib.sweeps.study import Study, run_study\n"
         f"both = [*study(1.0, 2.0).configurations, *study(3.0, place='slow {started}').configurations]\n"

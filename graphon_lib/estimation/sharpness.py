@@ -67,8 +67,10 @@ def smooth_fit(graphon: StepGraphon, entries: int, *, order: int = 2) -> StepGra
 
     Parameters
     ----------
-    graphon, entries
-        As for :func:`two_block_fit`.
+    graphon : StepGraphon
+        A mask's histogram.
+    entries : int
+        Of the mask, at least one a block. It is given half an entry kept and half an entry pruned more, spread evenly.
     order : int
         At least 0, which fits the constant.
 

@@ -39,6 +39,8 @@ def width_curves(curves: pd.DataFrame, *, log: bool = True, line: float | None =
     line : float, optional
         A horizontal line at this value.
     """
+    if curves.empty:
+        return _blank()
     rows, columns = list(curves["row"].unique()), list(curves["column"].unique())
     figure, axes = canvas(
         len(rows), len(columns), max(1.75 * len(columns), 3.4) + 0.4, 2.0 * len(rows) + 0.8, sharex=True, sharey="row"
@@ -102,6 +104,8 @@ def width_curves_of_snip(curves: pd.DataFrame) -> Figure:
 @styled
 def distance_scatter(cells: pd.DataFrame) -> Figure:
     """Cut distance (its bracket as a bar) against Euclidean distance, a point a configuration and step of width."""
+    if cells.empty:
+        return _blank()
     figure, axes = canvas(1, 1, 4.8, 4.0)
     panel = axes[0, 0]
     for method, group in cells.groupby("method", sort=False):
@@ -117,6 +121,8 @@ def distance_scatter(cells: pd.DataFrame) -> Figure:
 @styled
 def separation_grid(table: pd.DataFrame) -> Figure:
     """How many times further apart two methods are than networks of one: a row each pair, a column each setting."""
+    if table.empty:
+        return _blank()
     figure, axes = canvas(1, 1, 0.52 * len(table.columns) + 2.0, 0.3 * len(table) + 1.5)
     panel = axes[0, 0]
     bar = {"label": "between / within", "location": "top", "shrink": 0.6, "aspect": 30}
@@ -162,6 +168,14 @@ def graphon_map(points: pd.DataFrame) -> Figure:
         for density, dash in zip(densities, _DASHES, strict=False)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _blank() -> Figure:
+    """Said where other parameters leave nothing to draw."""
+    figure, axes = canvas(1, 1, 4.8, 1.0)
+    axes[0, 0].set_axis_off()
+    axes[0, 0].text(0.5, 0.5, "These parameters leave nothing to compare here.", ha="center", va="center")
     return figure
 
 

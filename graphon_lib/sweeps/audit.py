@@ -33,8 +33,8 @@ def audit(folder: str | Path, rows: int = 20, seed: int = 0) -> list[str]:
 
     Half of the rows are drawn from those of trials (all, if there are no distances), the others from distances and from
     comparisons of methods. A trial's row is recomputed from its configuration, a distance from those of both its
-    trials, or of its trial and the stored mean. Means and standard deviations are all checked: each row has four linear functionals
-    of its histogram, whose mean must be that of the stored mean.
+    trials, or of its trial and the stored mean. Means and standard deviations are all checked: each row has four linear
+    functionals of its histogram, whose mean must be that of the stored mean.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ def gallery(
             asked = store.rows["density"].isin(densities) & store.rows["depth"].isin(depths)
             for field, value in common.items():
                 asked &= store.rows[field] == value
-            cells.append(_cells(replace(store, rows=store.rows[asked].reset_index(drop=True)), width))
+            if asked.any():
+                cells.append(_cells(replace(store, rows=store.rows[asked].reset_index(drop=True)), width))
     found = pd.concat(cells) if cells else pd.DataFrame({"method": []})
     kinds = found.groupby("method").size()
     whole = set(kinds[kinds == len(densities) * sum(depth - 1 for depth in depths)].index)
