@@ -96,7 +96,13 @@ GOODNESS = pd.DataFrame(
 )
 GALLERY = pd.DataFrame(
     [
-        {"method": m, "density": d, "layer": layer, "histogram": RNG.uniform(0, d, (4, 4)) * (m == "snip" or d > 0.2)}
+        {
+            "method": m,
+            "width": 9,
+            "density": d,
+            "layer": layer,
+            "histogram": RNG.uniform(0, d, (4, 4)) * (m == "snip" or d > 0.2),
+        }
         for m, d, layer in itertools.product(METHODS, DENSITIES, (1, 2))
     ]
 )
@@ -379,7 +385,7 @@ def test_goodness_grid_is_bold_where_the_estimate_fits(drawn: dict[str, Any]) ->
     cells = drawn["goodness_grid"].axes[0].texts
     assert [cell.get_weight() for cell in cells] == ["bold", "normal"] * 4
     found = [float(cell.get_text().removesuffix(" %")) for cell in cells]
-    np.testing.assert_allclose(found, 100 * np.expm1(GOODNESS["C4_error"]), rtol=0.06)
+    np.testing.assert_allclose(found, 100 * np.expm1(GOODNESS["C4_error"]), atol=0.51)
 
 
 def test_mask_gallery_shows_a_column_each_sparsity_and_layer_and_says_where_nothing_is_kept(
@@ -406,7 +412,8 @@ def test_block_against_slope_draws_mean_ratios(drawn: dict[str, Any]) -> None:
     means = SHARPNESS.assign(ratio=SHARPNESS["two_block"] / 2).groupby(["layer", "method", "density"])["ratio"].mean()
     for layer, axes in enumerate(drawn["block_against_slope"].axes, start=1):
         for bars, method in zip(axes.containers, METHODS, strict=True):
-            np.testing.assert_allclose(bars[0].get_ydata(), means[layer, method].sort_index(ascending=False))
+            found = np.array(bars[0].get_ydata(), dtype=float)
+            np.testing.assert_allclose(found, means[layer, method].sort_index(ascending=False))
 
 
 # Limits

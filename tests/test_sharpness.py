@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from graphon_lib.estimation import estimate_chain, estimate_graphon
 from graphon_lib.estimation.sharpness import log_likelihood, smooth_fit, two_block_fit
 from graphon_lib.graphons import StepGraphon, homomorphism_densities, path_density
+from graphon_lib.pruning import METHODS
 from graphon_lib.sweeps import (
     best_blocks,
     blocks_study,
@@ -262,6 +263,9 @@ def test_a_gallery_has_what_is_stored_and_what_is_asked_for() -> None:
         assert cell.histogram.shape == (64, 64)
         assert len(cell.beyond_degrees) == 100
         assert 0 < cell.removed_rows < 0.2
+    assert (cells.loc[cells["method"].isin(["random", "snip"]), "width"] == 2000).all()
+    assert set(cells.loc[cells["method"] == "phew", "width"]) == {1000}
+    assert cells["method"].drop_duplicates().tolist() == [m for m in METHODS if m in set(cells["method"])]
     empty = cells[(cells["method"] == "magnitude") & (cells["density"] == 0.1)].iloc[0]
     assert (empty["removed_rows"], len(empty["beyond_degrees"]), empty["histogram"].max()) == (1, 0, 0)
 

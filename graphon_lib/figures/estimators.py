@@ -61,7 +61,7 @@ def recovery_curves(recovery: pd.DataFrame, error: str = "relabelled_error") -> 
     shapes, sizes = list(recovery["shape"].unique()), np.array(sorted(recovery["size"].unique()))
     columns = min(3, len(shapes))
     rows = -(-len(shapes) // columns)
-    figure, axes = canvas(rows, columns, 2.1 * columns + 0.5, 1.9 * rows + 0.9, sharex=True, sharey=True)
+    figure, axes = canvas(rows, columns, 2.1 * columns + 0.5, 1.9 * rows + 1.1, sharex=True, sharey=True)
     # What is exact up to rounding would stretch the axis over fifteen decades.
     lowest = 1e-3
     for panel, shape in zip(axes.ravel(), shapes, strict=False):
@@ -79,8 +79,10 @@ def recovery_curves(recovery: pd.DataFrame, error: str = "relabelled_error") -> 
         panel.set_ylim(lowest * 0.8, None)
     for panel in axes.ravel()[len(shapes) :]:
         panel.remove()
-    figure.supxlabel("size of the mask n", fontsize=10)
-    figure.supylabel("relative L2 error", fontsize=10)
+    for panel in axes[-1]:
+        panel.set_xlabel("size of the mask n")
+    for panel in axes[:, 0]:
+        panel.set_ylabel("relative L2 error")
     names, labels = axes[0, 0].get_legend_handles_labels()
     slopes = [Line2D([], [], color=NULL_COLOUR, linewidth=1, linestyle=dashes) for dashes in ("--", ":")]
     figure.legend([*names, *slopes], [*labels, "slope −1/2", "slope −1"], loc="outside lower center", ncols=4)
@@ -130,7 +132,7 @@ def flatness_dots(flatness: pd.DataFrame) -> Figure:
         panel.set(title=title, xscale="log", xlabel="density of the mask")
         panel.set_xticks(densities, [f"{density:g}" for density in densities])
         panel.minorticks_off()
-    axes[0, 0].set_ylabel("relative L2 distance to a constant")
+    axes[0, 0].set_ylabel("distance to a constant")
     axes[0, 0].set_ylim(bottom=-0.02)
     names, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(names, [ESTIMATOR_NAMES[label] for label in labels], loc="outside lower center", ncols=3)
@@ -141,7 +143,7 @@ def flatness_dots(flatness: pd.DataFrame) -> Figure:
 def goodness_grid(goodness: pd.DataFrame, motif: str) -> Figure:
     """How far each estimate is off in one motif, in percent: a row a method and density, a column an estimator.
 
-    In bold where masks drawn from the estimate, and estimated again, are off as much: within two standard deviations.
+    In bold where masks drawn from the estimate, and estimated again, are off as much: within three standard deviations.
     """
     rows = list(goodness[["method", "density"]].drop_duplicates().itertuples(index=False, name=None))
     estimators = list(goodness["estimator"].unique())
@@ -151,10 +153,11 @@ def goodness_grid(goodness: pd.DataFrame, motif: str) -> Figure:
     cells = np.array([[100 * np.expm1(means.loc[(*row, e), f"{motif}_error"]) for e in estimators] for row in rows])
     panel.imshow(np.abs(cells), cmap="Oranges", vmin=0, vmax=30, aspect="auto")
     for (i, row), (j, estimator) in ((a, b) for a in enumerate(rows) for b in enumerate(estimators)):
-        fits = abs(means.loc[(*row, estimator), f"{motif}_z"]) < 2
+        fits = abs(means.loc[(*row, estimator), f"{motif}_z"]) < 3
         colour = "white" if abs(cells[i, j]) > 20 else "black"
         weight = "bold" if fits else "normal"
-        panel.text(j, i, f"{cells[i, j]:+.2g} %", ha="center", va="center", fontsize=8.5, color=colour, weight=weight)
+        number = f"{cells[i, j]:+.0f}" if abs(cells[i, j]) >= 10 else f"{cells[i, j]:+.1f}"
+        panel.text(j, i, f"{number} %", ha="center", va="center", fontsize=8.5, color=colour, weight=weight)
     panel.set_xticks(range(len(estimators)), [ESTIMATOR_NAMES[e].replace(" ", "\n") for e in estimators])
     panel.set_yticks(range(len(rows)), [f"{METHOD_NAMES[m]}, {percent_sparse(d)}" for m, d in rows])
     panel.tick_params(length=0, top=True, bottom=False, labeltop=True, labelbottom=False)
@@ -167,7 +170,8 @@ def goodness_grid(goodness: pd.DataFrame, motif: str) -> Figure:
 def mask_gallery(cells: pd.DataFrame) -> Figure:
     """Mean sorted histograms at one depth (the paper's Figs. 5-10): a row a method, a column a sparsity and layer.
 
-    Each is divided by its mask's density; where nothing is kept the panel says so.
+    Each is divided by its mask's density; where nothing is kept the panel says so. A width is named where it is not the
+    largest.
     """
     methods = list(cells["method"].unique())
     columns = list(cells[["density", "layer"]].drop_duplicates().itertuples(index=False, name=None))
@@ -178,6 +182,8 @@ def mask_gallery(cells: pd.DataFrame) -> Figure:
         words = (
             METHOD_NAMES[method].replace(", ", ",\n").replace(" after ", "\nafter ").replace("Lottery ", "Lottery\n")
         )
+        width = cells.loc[cells["method"] == method, "width"].iloc[0]
+        words += f"\nn = {width}" if width < cells["width"].max() else ""
         row[0].set_ylabel(words, rotation=0, ha="right", va="center", fontsize=9)
         for panel, (density, layer) in zip(row, columns, strict=True):
             chosen = cells[(cells["method"] == method) & (cells["density"] == density) & (cells["layer"] == layer)]

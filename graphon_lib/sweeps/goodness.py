@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from graphon_lib.estimation import ESTIMATORS, estimate_graphon
-from graphon_lib.graphons import StepGraphon, homomorphism_densities
+from graphon_lib.graphons import Motif, StepGraphon, homomorphism_densities
 from graphon_lib.sweeps.grid import pruned_mlp, trial_seed
 from graphon_lib.sweeps.study import Study
 
-MOTIFS = ("path3", "C4", "K23")
+MOTIFS: tuple[Motif, ...] = ("path3", "C4", "K23")
 
 # Two-sided p-values come down to 2 / (replicates + 1). What takes a second at the published size is drawn less often.
 REPLICATES = dict.fromkeys(ESTIMATORS, 39) | {"usvt": 19, "co_histogram": 19}
@@ -84,10 +84,11 @@ def fit(
     mask = list(masks.values())[1].numpy()
     estimate = estimate_graphon(mask, estimator, blocks=blocks)
     observed = _statistics(mask, estimate)
+    rows, columns = mask.shape
     drawn = []
     for number in range(replicates):
         own = int(np.random.SeedSequence((this, number, _STREAM)).generate_state(1)[0])
-        replicate = estimate.sample(*mask.shape, seed=own).numpy()
+        replicate = estimate.sample(rows, columns, own).numpy()
         drawn.append(_statistics(replicate, estimate_graphon(replicate, estimator, blocks=blocks)))
     return {
         f"{motif}_{name}": value
@@ -96,9 +97,8 @@ def fit(
     }
 
 
-def _statistics(mask: ArrayLike, estimate: StepGraphon) -> dict[str, float]:
-    of_mask: Mapping[str, float] = homomorphism_densities(mask, unbiased=True)
-    of_estimate: Mapping[str, float] = homomorphism_densities(estimate)
+def _statistics(mask: ArrayLike, estimate: StepGraphon) -> dict[Motif, float]:
+    of_mask, of_estimate = homomorphism_densities(mask, unbiased=True), homomorphism_densities(estimate)
     return {motif: math.log(of_mask[motif]) - math.log(of_estimate[motif]) for motif in MOTIFS}
 
 

@@ -273,7 +273,8 @@ def _replace(path: Path, table: pa.Table, by: Sequence[str], stale: Sequence[Gro
         old = completed(reading(path, pq.read_table, path)).select(table.column_names)
         groups = zip(*(old[name].to_pylist() for name in by), strict=True)
         again = {_hashable(group) for group in stale}
-        table = pa.concat_tables([old.filter(pa.array([_hashable(group) not in again for group in groups])), table])
+        stays = pa.array([_hashable(group) not in again for group in groups], pa.bool_())
+        table = pa.concat_tables([old.filter(stays), table])
     sorting = (*CONFIGURATION, "kind", "layer", "pair", "other", "other_trial")
     order = [name for name in table.column_names if name in sorting]
     table = table.sort_by([(name, "ascending") for name in order if name != "measure"])
