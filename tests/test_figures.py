@@ -388,6 +388,11 @@ def test_goodness_grid_is_bold_where_the_estimate_fits(drawn: dict[str, Any]) ->
     np.testing.assert_allclose(found, 100 * np.expm1(GOODNESS["C4_error"]), atol=0.51)
 
 
+def test_goodness_grid_says_where_there_is_none_of_a_motif() -> None:
+    figure = figures.goodness_grid(GOODNESS.assign(C4_error=np.nan, C4_z=np.nan), "C4")
+    assert {cell.get_text() for cell in figure.axes[0].texts} == {"none"}
+
+
 def test_mask_gallery_shows_a_column_each_sparsity_and_layer_and_says_where_nothing_is_kept(
     drawn: dict[str, Any],
 ) -> None:

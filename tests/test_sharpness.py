@@ -219,6 +219,16 @@ def test_goodness_takes_a_random_mask_for_constant_and_a_pruned_one_for_none() -
     assert found["snip"]["C4_error"] == pytest.approx(math.log(exact["C4"]) - 4 * math.log(exact["edge"]))
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps no weight of ")
+def test_goodness_of_a_mask_without_the_motif_is_no_number() -> None:
+    # At this size and density, Magnitude keeps nothing between the hidden layers.
+    study = goodness_study(["magnitude"], [0.005], ["sorted_histogram"], width=1200, blocks=4, trials=1)
+    (configuration,) = study.configurations
+    found = study.measure(**{**configuration, "replicates": 2})
+    assert len(found) == 9
+    assert all(math.isnan(value) for value in found.values())
+
+
 def test_labels_are_compared_on_one_network() -> None:
     found = only(labels_study(["snip"], [0.2], [2], width=40, blocks=9, trials=1))
     _, masks = pruned_mlp("snip", 0.2, depth=2, width=40, initialisation="pytorch", seed=trial_seed(0, 40, 0))
@@ -275,4 +285,5 @@ def test_a_gallery_computes_what_no_store_has(tmp_path: Any, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     cells = gallery(["random"], [0.5], [2, 3], width=24, trials=2)
     assert cells[["depth", "layer"]].to_numpy().tolist() == [[2, 1], [3, 1], [3, 2]]
+    assert set(cells["width"]) == {24}
     assert cells["histogram"].map(np.mean).to_numpy() == pytest.approx(0.5, abs=0.1)

@@ -143,7 +143,8 @@ def flatness_dots(flatness: pd.DataFrame) -> Figure:
 def goodness_grid(goodness: pd.DataFrame, motif: str) -> Figure:
     """How far each estimate is off in one motif, in percent: a row a method and density, a column an estimator.
 
-    In bold where masks drawn from the estimate, and estimated again, are off as much: within three standard deviations.
+    "None" where there is no such motif; in bold where masks drawn from the estimate, and estimated again, are off as
+    much: within three standard deviations.
     """
     rows = list(goodness[["method", "density"]].drop_duplicates().itertuples(index=False, name=None))
     estimators = list(goodness["estimator"].unique())
@@ -157,7 +158,8 @@ def goodness_grid(goodness: pd.DataFrame, motif: str) -> Figure:
         colour = "white" if abs(cells[i, j]) > 20 else "black"
         weight = "bold" if fits else "normal"
         number = f"{cells[i, j]:+.0f}" if abs(cells[i, j]) >= 10 else f"{cells[i, j]:+.1f}"
-        panel.text(j, i, f"{number} %", ha="center", va="center", fontsize=8.5, color=colour, weight=weight)
+        shown = f"{number} %" if np.isfinite(cells[i, j]) else "none"
+        panel.text(j, i, shown, ha="center", va="center", fontsize=8.5, color=colour, weight=weight)
     panel.set_xticks(range(len(estimators)), [ESTIMATOR_NAMES[e].replace(" ", "\n") for e in estimators])
     panel.set_yticks(range(len(rows)), [f"{METHOD_NAMES[m]}, {percent_sparse(d)}" for m, d in rows])
     panel.tick_params(length=0, top=True, bottom=False, labeltop=True, labelbottom=False)

@@ -84,7 +84,7 @@ def _largest(
 
 def _cells(found: Results) -> pd.DataFrame:
     if found.rows.empty:
-        return pd.DataFrame()
+        return found.rows[["method", "width"]]
     by = ["method", "width", "density", "depth", "layer"]
     masks = found.masks()
     alive = masks[masks["mask_density"] > 0]

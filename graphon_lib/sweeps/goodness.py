@@ -77,7 +77,8 @@ def fit(
     -------
     dict from str to float
         For path3, C4 and K23: ``..._error``, the statistic; ``..._z``, how many standard deviations of the replicates
-        it lies above their mean; ``..._p``, two-sided, at least 2 / (replicates + 1).
+        it lies above their mean; ``..._p``, two-sided, at least 2 / (replicates + 1). NaN if the mask, or a replicate,
+        has none of the motif, and for z and p if all replicates are alike.
     """
     this = trial_seed(seed, width, trial)
     _, masks = pruned_mlp(method, density, depth=2, width=width, initialisation=initialisation, seed=this)
@@ -99,12 +100,18 @@ def fit(
 
 def _statistics(mask: ArrayLike, estimate: StepGraphon) -> dict[Motif, float]:
     of_mask, of_estimate = homomorphism_densities(mask, unbiased=True), homomorphism_densities(estimate)
-    return {motif: math.log(of_mask[motif]) - math.log(of_estimate[motif]) for motif in MOTIFS}
+    return {motif: _log(of_mask[motif]) - _log(of_estimate[motif]) for motif in MOTIFS}
+
+
+def _log(density: float) -> float:
+    return math.log(density) if density > 0 else math.nan
 
 
 def _placed(observed: float, drawn: Sequence[float]) -> dict[str, float]:
     mean = math.fsum(drawn) / len(drawn)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in drawn) / (len(drawn) - 1))
+    if not math.isfinite(observed) or not deviation > 0:
+        return {"error": observed, "z": math.nan, "p": math.nan}
     below = sum(value <= observed for value in drawn)
     above = sum(value >= observed for value in drawn)
     return {

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -230,7 +231,9 @@ def _end_with_parent() -> None:
 def _measure(name: str, measure: Callable[..., Mapping[str, float]], configuration: Configuration) -> Row | str:
     start = time.perf_counter()
     try:
-        with one_thread():
+        with one_thread(), warnings.catch_warnings():
+            # A layer that lost all its weights shows in what is measured.
+            warnings.filterwarnings("ignore", message=".* keeps no weight of ", category=UserWarning)
             measured = measure(**configuration)
     except Exception as error:
         fields = ", ".join(f"{field} {value}" for field, value in configuration.items())
