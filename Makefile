@@ -80,7 +80,7 @@ rerun: $(INSTALLED) ## one notebook with other parameters: NOTEBOOK=01_mask_conv
 	@echo "The run: notebooks/runs/$(NOTEBOOK).ipynb"
 
 sweep: $(INSTALLED) ## compute what a grid's store lacks: CONFIG=notebooks/sweeps/masks.yaml, with STORE=, SCHEDULER=, WORKERS= as you like
-	@test -n "$(CONFIG)" || { echo "CONFIG is empty, but must be a grid, such as $(firstword $(wildcard notebooks/sweeps/*.yaml))"; exit 2; }
+	@test -n "$(CONFIG)" || { echo "CONFIG is empty, but must be a grid, such as notebooks/sweeps/masks.yaml"; exit 2; }
 	$(BIN)/python -m graphon_lib sweep "$(CONFIG)" $(if $(STORE),--store "$(STORE)") \
 	  $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(WORKERS),--workers $(WORKERS))
 
