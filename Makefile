@@ -61,7 +61,8 @@ $(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(NOTEBOOKS:%=notebooks/%.ip
 	@echo "== building the site"
 	@rm -rf book/_build
 	@$(BIN)/jupyter-book build -W -n --keep-going --quiet book
-	@test -f $@ && touch $@
+	@# The page that leads on to the first has no icon of its own, and some browsers would ask for one that is not there.
+	@test -f $@ && echo '<link rel="icon" href="_static/favicon.svg" />' >> $@
 
 test: book lint ## lint, types, unit tests, notebooks, the site in Chromium
 	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env notebooks tests
