@@ -77,7 +77,7 @@ def study_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Which study.")],
     store: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of its results.  [default: notebooks/results/estimation/<name>]"),
+        typer.Option(metavar="DIR", help="Folder of its results.  [default: notebooks/results/<group>/<name>]"),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes.  [default: one a core]")] = None,
 ) -> None:
@@ -96,9 +96,10 @@ def study_command(
 
     if name not in STUDIES:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(STUDIES)}", param_hint="NAME")
-    folder = store or Path("notebooks/results/estimation") / name
+    study = STUDIES[name]()
+    folder = store or Path("notebooks/results") / study.group / name
     try:
-        report = run_study(STUDIES[name](), folder, workers=workers)
+        report = run_study(study, folder, workers=workers)
     except (StoreError, StudyError) as error:
         raise _end(str(error), FAILED) from None
     except KeyboardInterrupt:

@@ -174,8 +174,8 @@ def test_a_notebook_reads_what_is_published_and_computes_the_rest(
 
 @pytest.mark.parametrize("name", list(studies.STUDIES))
 def test_the_books_studies_are_published_whole(name: str) -> None:
-    rows = read_study(Path(__file__).parents[1] / "notebooks" / "results" / "estimation" / name)
     asked: Any = studies.STUDIES[name]()
+    rows = read_study(Path(__file__).parents[1] / "notebooks" / "results" / asked.group / name)
     assert asked.name == name
     assert sorted(rows["key"]) == sorted(set(asked.keys()))
     numbers = rows.select_dtypes("number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,7 +117,9 @@ def spectrum_sweep(
     """
     sample = load_mnist(images, seed=seed)
     rows = []
-    for trial, (method, density) in progress(pairs(methods, densities, trials), "spectra"):
+    for trial, (method, density) in progress(
+        list(itertools.product(range(trials), pairs(methods, densities))), "spectra"
+    ):
         this = trial_seed(seed, width, trial)
         model, masks = pruned_mlp(method, density, depth=depth, width=width, seed=this)
         chain = estimate_chain(masks, blocks=blocks)

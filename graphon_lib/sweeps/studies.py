@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 
@@ -27,8 +28,8 @@ STUDIES: dict[str, Callable[[], Study]] = {
 
 
 def studied(study: Study) -> pd.DataFrame:
-    """The rows of a study, one a configuration: those in ``notebooks/results/estimation/<name>`` of the project around
-    the working directory as they are, the others computed, with progress, into ``notebooks/runs``.
+    """The rows of a study, one a configuration: those in ``notebooks/results/<group>/<name>`` of the project around the
+    working directory as they are, the others computed, with progress, into ``notebooks/runs``.
 
     Raises
     ------
@@ -38,10 +39,10 @@ def studied(study: Study) -> pd.DataFrame:
         If a configuration fails, or a process is killed.
     """
     notebooks = notebooks_folder()
-    published = stored_rows(notebooks / "results" / "estimation" / study.name).set_index("key")
+    published = stored_rows(notebooks / "results" / study.group / study.name).set_index("key")
     named = dict(zip(study.keys(), study.configurations, strict=True))
     lacking = [configuration for key, configuration in named.items() if key not in published.index]
-    computed = run_study(Study(study.name, study.measure, lacking), notebooks / "runs" / study.name)
+    computed = run_study(replace(study, configurations=lacking), notebooks / "runs" / study.name)
     if computed.errors:
         raise StudyError(
             f"{len(computed.errors)} configurations of study {study.name!r} failed; the first: {computed.errors[0]}"

@@ -33,6 +33,7 @@ from graphon_lib.sweeps.parts import locked, parts_in, read_part, sync, write_pa
 from graphon_lib.sweeps.trial import commit, versions
 
 Configuration = Mapping[str, str | int | float]
+Measured = float | Sequence[float]
 Row = dict[str, Any]
 
 # What is finished is stored when the oldest of it has waited this long.
@@ -51,14 +52,17 @@ class Study:
     ----------
     name : str
     measure : callable
-        Takes the fields of a configuration by keyword and returns a dict from str to number. Of a module, not a lambda:
-        other processes must find it. It has one thread, and should depend on its arguments only.
+        Takes the fields of a configuration by keyword and returns a dict from str to number, or to several. Of a module,
+        not a lambda: other processes must find it. It has one thread, and should depend on its arguments only.
     configurations : sequence of dict from str to str, int or float
+    group : str
+        The folder of ``notebooks/results`` in which the book keeps its rows.
     """
 
     name: str
-    measure: Callable[..., Mapping[str, float]]
+    measure: Callable[..., Mapping[str, Measured]]
     configurations: Sequence[Configuration]
+    group: str = "estimation"
 
     def keys(self) -> list[str]:
         """The names of the rows: 32 hexadecimal digits of the SHA-256 of study and configuration."""
@@ -228,7 +232,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _measure(name: str, measure: Callable[..., Mapping[str, float]], configuration: Configuration) -> Row | str:
+def _measure(name: str, measure: Callable[..., Mapping[str, Measured]], configuration: Configuration) -> Row | str:
     start = time.perf_counter()
     try:
         with one_thread(), warnings.catch_warnings():

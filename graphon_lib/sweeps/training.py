@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import pandas as pd
@@ -33,7 +34,9 @@ def training_sweep(
     """
     dataset = load_mnist()
     rows = []
-    for trial, (method, density) in progress(pairs(methods, densities, trials), "training"):
+    for trial, (method, density) in progress(
+        list(itertools.product(range(trials), pairs(methods, densities))), "training"
+    ):
         this = trial_seed(seed, width, trial)
         model, masks = pruned_mlp(method, density, depth=depth, width=width, seed=this)
         curve = train(model, masks, dataset, steps=steps, learning_rate=learning_rate, seed=this)
