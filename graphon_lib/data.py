@@ -223,7 +223,8 @@ def _embedded() -> tuple[np.ndarray, np.ndarray]:
 def _pines() -> tuple[np.ndarray, np.ndarray]:
     # By its path: to import tensorly for two files would take a second, and choose a backend.
     spec = importlib.util.find_spec("tensorly")
-    assert spec is not None and spec.origin is not None  # a dependency of ours
+    assert spec is not None  # a dependency of ours
+    assert spec.origin is not None
     folder = Path(spec.origin).parent / "datasets" / "data"
     scene, truth = np.load(folder / "Indian_pines_corrected.npy"), np.load(folder / "Indian_pines_gt.npy")
     labelled = truth > 0

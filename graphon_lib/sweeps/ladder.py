@@ -155,7 +155,7 @@ def numbers_at_rest(
     Returns
     -------
     dict
-        ``path_density`` of the masks; ``second_moment_scale``, the mean of its shares; ``weighted_paths``, the path density
+        ``path_density`` of the masks; ``second_moment_scale``, the mean of its shares; ``weighted_paths``, path density
         with the sizes of the kept weights in place of ones (SynFlow's objective), in units of sigma_w / sqrt(n);
         ``initial_loss``, the cross-entropy; ``speed``, r^T Theta r / N^2 summed over outputs with r the residual
         softmax(f) - y, which is by how much a gradient flow lowers the loss in unit time if the kernel is the same for

@@ -52,8 +52,8 @@ class Study:
     ----------
     name : str
     measure : callable
-        Takes the fields of a configuration by keyword and returns a dict from str to number, or to several. Of a module,
-        not a lambda: other processes must find it. It has one thread, and should depend on its arguments only.
+        Takes the fields of a configuration by keyword and returns a dict from str to number, or to several. Of a
+        module, not a lambda: other processes must find it. It has one thread, and should depend on its arguments only.
     configurations : sequence of dict from str to str, int or float
     group : str
         The folder of ``notebooks/results`` in which the book keeps its rows.
