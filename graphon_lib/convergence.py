@@ -89,9 +89,12 @@ def doubling_rates(distances: pd.DataFrame, by: Sequence[str], column: str) -> p
     return pd.DataFrame(rows, columns=[*by, "kind", "rate", "last"])
 
 
-def means(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+def means(table: pd.DataFrame, by: Sequence[str], column: str, *, geometric: bool = False) -> pd.DataFrame:
     """The mean of a column over trials: ``by``, ``value``, and ``low`` and ``high`` of Student's interval (NaN for a
-    single trial)."""
+    single trial); the geometric mean of positive numbers, with the interval of their logarithms, if asked for."""
+    if geometric:
+        found = means(table.assign(**{column: np.log(table[column])}), by, column)
+        return found.assign(**{name: np.exp(found[name]) for name in ("value", "low", "high")})
     groups = table.groupby(list(by), sort=False)[column]
     found = groups.agg(value="mean", error="sem", trials="count").reset_index()
     half = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(found["trials"] - 1, 1)) * found["error"]

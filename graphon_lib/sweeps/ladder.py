@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -157,16 +158,15 @@ def numbers_at_rest(
     dict
         ``path_density`` of the masks; ``second_moment_scale``, the mean of its shares; ``weighted_paths``, path density
         with the sizes of the kept weights in place of ones (SynFlow's objective), in units of sigma_w / sqrt(n);
-        ``initial_loss``, the cross-entropy; ``speed``, r^T Theta r / N^2 summed over outputs with r the residual
-        softmax(f) - y, which is by how much a gradient flow lowers the loss in unit time if the kernel is the same for
-        each output; and ``relative_speed``, speed over initial loss.
+        ``initial_loss``, the cross-entropy; ``speed``, see :func:`initial_speed`; and ``relative_speed``, speed over
+        initial loss.
     """
     with torch.no_grad():
         outputs = forward(model, masks, sample.inputs).double()
     one_hot = nn.functional.one_hot(sample.labels, outputs.shape[1]).double()
     residual = (outputs.softmax(dim=1) - one_hot).numpy()
     loss = float(nn.functional.cross_entropy(outputs, sample.labels))
-    speed = float(np.einsum("ic,ij,jc->", residual, kernel, residual)) / len(kernel) ** 2
+    speed = initial_speed(kernel, residual)
     return {
         "path_density": path_density(masks),
         "second_moment_scale": second_moment_ntk(
@@ -179,6 +179,12 @@ def numbers_at_rest(
     }
 
 
+def initial_speed(kernel: NDArray[np.floating], residual: NDArray[np.floating]) -> float:
+    """sum_c r_c^T Theta r_c / N^2: what gradient flow takes off the mean loss in unit time, if Theta is the kernel of
+    each output and residual (N, outputs) the gradient of each image's loss by the outputs."""
+    return float(np.vdot(residual, kernel @ residual)) / len(kernel) ** 2
+
+
 def _weighted_paths(model: nn.Module, masks: Mapping[str, torch.Tensor], weight_variance: float) -> float:
     reached: torch.Tensor | None = None
     with torch.no_grad():
@@ -187,3 +193,15 @@ def _weighted_paths(model: nn.Module, masks: Mapping[str, torch.Tensor], weight_
             reached = weight.mean(dim=1) if reached is None else weight @ reached / mask.shape[1]
     assert reached is not None  # a network has layers
     return float(reached.mean())
+
+
+def rung_by_rung(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of :func:`ladder_study` in long form: ``method``, ``density``, ``trial``, ``rung``, ``METRICS`` and
+    ``eigenvalues``, for the rungs that were measured."""
+    parts = []
+    for rung in RUNGS:
+        if f"{rung}_scale" in rows:
+            names = {f"{rung}_{metric}": metric for metric in (*METRICS, "eigenvalues")}
+            measured = rows[rows[f"{rung}_scale"].notna()]
+            parts.append(measured[["method", "density", "trial", *names]].rename(columns=names).assign(rung=rung))
+    return pd.concat(parts, ignore_index=True)
