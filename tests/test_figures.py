@@ -22,7 +22,7 @@ from graphon_lib.figures import style
 
 METHODS = ["random", "snip"]
 WIDTHS, DENSITIES, TRIALS = [10, 20, 40], [0.5, 0.1], 2
-RUNGS = ["pruned", "sampled", "limit"]
+RUNGS = ["a", "c", "d"]
 METRICS = ("decay", "effective_rank")
 RNG = np.random.default_rng(0)
 
@@ -136,20 +136,54 @@ SPECTRA = pd.DataFrame(
     [
         {
             "method": m, "density": d, "trial": t, "rung": rung, **{metric: RNG.uniform(1, 2) for metric in METRICS},
-            "eigenvalues": np.sort(RNG.uniform(1, 9, 60))[::-1],
+            "eigenvalues": np.sort(RNG.uniform(0, 1, 5))[::-1],
         }
         for (m, d), t, rung in itertools.product(NETWORKS, range(TRIALS), RUNGS)
     ]
 )  # fmt: skip
 CORRELATIONS = pd.DataFrame(
     [
-        {"metric": metric, "rung": rung, "correlation": place / 10, "low": place / 10 - 0.2, "high": place / 10 + 0.3}
-        for place, (metric, rung) in enumerate(itertools.product(METRICS, RUNGS))
+        {
+            "panel": panel, "number": number, "group": group,
+            "correlation": place / 10, "low": place / 10 - 0.2, "high": place / 10 + 0.3,
+        }
+        for place, (panel, number, group) in enumerate(
+            itertools.product(["Adam", "SGD"], METRICS, ["pooled", "within sparsity"])
+        )
+    ]
+)  # fmt: skip
+NUMBERS = {"decay": "decay exponent", "effective_rank": "effective rank"}
+GRID = pd.DataFrame(
+    [
+        {"number": n, "setting": setting, "correlation": place / 4 - 0.5}
+        for place, (n, setting) in enumerate(itertools.product(METRICS, ["depth 3", "depth 6"]))
+    ]
+)
+BY_SPARSITY = pd.DataFrame(
+    [
+        {"panel": panel, "method": m, "density": d, "value": v, "low": 0.9 * v, "high": 1.1 * v}
+        for panel, (m, d) in itertools.product(["Adam", "SGD"], NETWORKS)
+        for v in [RNG.uniform(0.5, 1.5)]
+    ]
+)
+STEPS = {"own": "pruned network", "fresh": "fresh weights"}
+STAIRS = pd.DataFrame(
+    [
+        {"row": row, "column": column, "method": m, "step": step, "value": v, "low": 0.9 * v, "high": 1.1 * v}
+        for row, column, m, step in itertools.product(["scale"], ["50 %", "90 %"], METHODS, reversed(STEPS))
+        for v in [RNG.uniform(0.5, 1.5)]
+    ]
+)
+DESCENTS = pd.DataFrame(
+    [
+        {"method": m, "losses": 3 * 0.9 ** np.arange(9), "a_losses": 3 * 0.8 ** np.arange(9), "d_losses": d}
+        for m, d in (("random", 3 * 0.7 ** np.arange(9)), ("snip", []), ("snip", np.ones(9)))
     ]
 )
 PAIRS = {"SNIP": (np.arange(5.0), np.full(5, 1.02)), "SynFlow": (np.arange(4.0), np.full(4, 0.98))}
 
 DRAWN: dict[str, Callable[[], Any]] = {
+    "curves_by_sparsity": lambda: figures.curves_by_sparsity(BY_SPARSITY, "early loss"),
     "distance_scatter": lambda: figures.distance_scatter(CUTS),
     "graphon_map": lambda: figures.graphon_map(PLACES),
     "separation_grid": lambda: figures.separation_grid(APART),
@@ -158,7 +192,7 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "block_against_slope": lambda: figures.block_against_slope(SHARPNESS),
     "block_curves": lambda: figures.block_curves(BLOCKS, {"ramp": {10: 5.0}}),
     "collapse_scatter": lambda: figures.collapse_scatter(PAIRS),
-    "eigenvalue_explorer": lambda: figures.eigenvalue_explorer(SPECTRA),
+    "eigenvalue_explorer": lambda: figures.eigenvalue_explorer(SPECTRA, range(1, 6)),
     "estimate_grid": lambda: figures.estimate_grid({"ramp": {"truth": np.eye(4), "usvt": np.eye(4)}}),
     "flatness_dots": lambda: figures.flatness_dots(FLATNESS),
     "goodness_grid": lambda: figures.goodness_grid(GOODNESS, "C4"),
@@ -166,14 +200,17 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "kernel_convergence": lambda: figures.kernel_convergence(KERNELS, {"constant": 0.5, "SNIP": 0.43}),
     "loss_curves": lambda: figures.loss_curves(TRAINING),
     "mask_gallery": lambda: figures.mask_gallery(GALLERY),
-    "metrics_by_sparsity": lambda: figures.metrics_by_sparsity(SPECTRA, METRICS),
+    "metrics_by_sparsity": lambda: figures.metrics_by_sparsity(SPECTRA, METRICS, RUNGS),
     "overview": lambda: figures.overview(MASKS, TRAINING),
     "path_density_errors": lambda: figures.path_density_errors(LABELS),
     "preactivation_histograms": lambda: figures.preactivation_histograms(
         RNG.normal(size=(2, 500)), np.array([1.0, 1.0]), ["top", "bottom"]
     ),
-    "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS),
+    "predicted_curves": lambda: figures.predicted_curves(DESCENTS, {"a": "own kernel", "d": "Graphon NTK"}),
+    "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS, NUMBERS),
+    "ranking_grid": lambda: figures.ranking_grid(GRID, NUMBERS),
     "recovery_curves": lambda: figures.recovery_curves(RECOVERY),
+    "staircase": lambda: figures.staircase(STAIRS, STEPS, {"scale": "scale / dense"}, log=True),
     "start_against_paths": lambda: figures.start_against_paths(TRAINING),
 }
 PLOTLY = ("eigenvalue_explorer",)
@@ -261,7 +298,7 @@ def test_densities_are_named_by_their_sparsity(density: float, name: str) -> Non
     assert style.percent_sparse(density) == name
 
 
-@pytest.mark.parametrize("name", ["width_curves", "loss_curves", "metrics_by_sparsity"])
+@pytest.mark.parametrize("name", ["width_curves", "loss_curves", "metrics_by_sparsity", "curves_by_sparsity"])
 def test_a_method_has_the_same_colour_in_every_figure(name: str, drawn: dict[str, Any]) -> None:
     lines = {line.get_label(): to_hex(line.get_color()) for axes in drawn[name].axes for line in axes.get_lines()}
     named = [method for method in style.METHOD_NAMES if style.METHOD_NAMES[method] in lines]
@@ -489,17 +526,16 @@ def test_metrics_by_sparsity_has_a_row_a_metric_and_a_column_a_rung(drawn: dict[
 
 def test_eigenvalue_explorer_has_a_trace_for_each_line_and_step(drawn: dict[str, Any]) -> None:
     figure = drawn["eigenvalue_explorer"]
-    keys = list(itertools.product(DENSITIES, METHODS, ["pruned", "limit"]))
+    keys = list(itertools.product(DENSITIES, METHODS, ["a", "d"]))
     assert len(figure.data) == len(keys)
     for trace, key in zip(figure.data, keys, strict=True):
         density, method, rung = key
         chosen = [SPECTRA[column] == value for column, value in zip(("density", "method", "rung"), key, strict=True)]
         eigenvalues = SPECTRA[np.logical_and.reduce(chosen)]["eigenvalues"]
-        expected = np.mean([values / values.sum() for values in eigenvalues], axis=0)[:50]
-        np.testing.assert_allclose(trace.y, expected, rtol=1e-3)
-        np.testing.assert_array_equal(trace.x, np.arange(1, 51))
+        np.testing.assert_allclose(trace.y, np.mean(np.stack(eigenvalues.tolist()), axis=0), rtol=1e-3)
+        np.testing.assert_array_equal(trace.x, np.arange(1, 6))
         assert trace.line.color == style.METHOD_COLOURS[method]
-        assert trace.name == f"{style.METHOD_NAMES[method]}, {rung}"
+        assert trace.name == f"{style.METHOD_NAMES[method]}, {'pruned' if rung == 'a' else 'limit'}"
         assert trace.visible == (density == 0.5)
     (slider,) = figure.layout.sliders
     assert [step.label for step in slider.steps] == ["50 %", "90 %"]
@@ -528,14 +564,50 @@ def test_overview_shows_the_widest_masks_above_the_losses(drawn: dict[str, Any])
 
 
 def test_rank_correlations_draw_estimates_and_intervals(drawn: dict[str, Any]) -> None:
-    axes = drawn["rank_correlations"].axes[0]
-    points = axes.get_lines()[:3]
-    for line, bars, rung in zip(points, axes.collections, RUNGS, strict=True):
-        chosen = CORRELATIONS[CORRELATIONS["rung"] == rung]
-        np.testing.assert_allclose(line.get_xdata(), chosen["correlation"])
-        ends = [segment[:, 0] for segment in bars.get_segments()]
-        np.testing.assert_allclose(ends, chosen[["low", "high"]])
-        np.testing.assert_allclose([segment[0, 1] for segment in bars.get_segments()], line.get_ydata())
-        np.testing.assert_array_equal(np.round(line.get_ydata()), [0, 1])
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["decay exponent", "effective rank"]
+    figure = drawn["rank_correlations"]
+    for axes, panel in zip(figure.axes, ["Adam", "SGD"], strict=True):
+        assert axes.get_title() == panel
+        for line, bars, group in zip(axes.get_lines(), axes.collections, ["pooled", "within sparsity"], strict=False):
+            chosen = CORRELATIONS[(CORRELATIONS["group"] == group) & (CORRELATIONS["panel"] == panel)]
+            np.testing.assert_allclose(line.get_xdata(), chosen["correlation"])
+            ends = [segment[:, 0] for segment in bars.get_segments()]
+            np.testing.assert_allclose(ends, chosen[["low", "high"]])
+            np.testing.assert_allclose([segment[0, 1] for segment in bars.get_segments()], line.get_ydata())
+            np.testing.assert_array_equal(np.round(line.get_ydata()), [0, 1])
+    axes = figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(NUMBERS.values())
     assert axes.yaxis_inverted()
+    assert texts(figure) == ["pooled", "within sparsity"]
+
+
+def test_ranking_grid_writes_each_correlation_into_its_cell(drawn: dict[str, Any]) -> None:
+    axes = drawn["ranking_grid"].axes[0]
+    assert [text.get_text() for text in axes.texts] == ["-0.50", "-0.25", "0.00", "0.25"]
+    np.testing.assert_allclose(axes.get_images()[0].get_array(), [[-0.5, -0.25], [0, 0.25]])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["depth 3", "depth 6"]
+
+
+def test_curves_by_sparsity_have_a_panel_a_setting(drawn: dict[str, Any]) -> None:
+    for axes, panel in zip(drawn["curves_by_sparsity"].axes, ["Adam", "SGD"], strict=True):
+        assert axes.get_title() == panel
+        chosen = BY_SPARSITY[(BY_SPARSITY["panel"] == panel) & (BY_SPARSITY["method"] == "snip")]
+        (snip,) = [line for line in axes.get_lines() if line.get_label() == "SNIP"]
+        np.testing.assert_allclose(snip.get_xdata(), [50, 90])
+        np.testing.assert_allclose(snip.get_ydata(), chosen["value"])
+
+
+def test_staircases_put_the_steps_in_the_order_asked_for(drawn: dict[str, Any]) -> None:
+    for axes, column in zip(drawn["staircase"].axes, ["50 %", "90 %"], strict=True):
+        assert axes.get_title() == column
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == list(STEPS.values())
+        chosen = STAIRS[(STAIRS["column"] == column) & (STAIRS["method"] == "random")].set_index("step")["value"]
+        (line,) = [line for line in axes.get_lines() if line.get_label() == "Random"]
+        np.testing.assert_allclose(line.get_ydata(), chosen[["own", "fresh"]])
+
+
+def test_predicted_curves_start_at_one_and_leave_out_what_was_not_predicted(drawn: dict[str, Any]) -> None:
+    first, second = drawn["predicted_curves"].axes
+    assert [line.get_label() for line in first.get_lines()] == ["measured", "own kernel", "Graphon NTK"]
+    assert [line.get_label() for line in second.get_lines()] == ["measured", "own kernel"]
+    for line, rate in zip(first.get_lines(), (0.9, 0.8, 0.7), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), rate ** np.arange(9))
