@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from graphon_lib.sweeps.gaussian import degrees_study, gaussian_study
 from graphon_lib.sweeps.goodness import goodness_study
 from graphon_lib.sweeps.labels import labels_study
+from graphon_lib.sweeps.limits import finite_kernels_study
 from graphon_lib.sweeps.recovery import blocks_study, flatness_study, recovery_study
 from graphon_lib.sweeps.results import notebooks_folder
 from graphon_lib.sweeps.sharpness import sharpness_study
@@ -24,6 +26,9 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "goodness": lambda: goodness_study(METHODS, DENSITIES),
     "labels": lambda: labels_study(METHODS, DENSITIES),
     "sharpness": lambda: sharpness_study(METHODS, DENSITIES),
+    "gaussian": gaussian_study,
+    "degrees": degrees_study,
+    "finite_kernels": finite_kernels_study,
 }
 
 
