@@ -85,7 +85,7 @@ CLAIMS_ON_TRAINING = (
             ),
             Test(
                 "change of Random",
-                "how much that share changes for Random, in size, from the lowest to the highest sparsity (the paper's way)",
+                "by how much that share changes for Random, in size, between the lowest and the highest sparsity",
                 0.05,
                 "below",
                 "To stay is to change by less than what the others are held to.",
@@ -102,8 +102,8 @@ CLAIMS_ON_TRAINING = (
         tests=(
             Test(
                 "spectrum",
-                "Spearman's correlation with early loss, in size, at equal sparsity: the strongest of the Graphon NTK's "
-                "scale, top eigenvalue, decay, effective rank, gap and energy in the top 5",
+                "Spearman's correlation with early loss, in size, at equal sparsity: strongest of the Graphon NTK's scale, "
+                "top eigenvalue, decay, effective rank, gap and energy in the top 5",
                 0.5,
                 "above",
                 "To judge a mask, two out of three pairs have to be put in the right order, about which 0.5 is.",
@@ -146,8 +146,9 @@ CLAIMS_ON_TRAINING = (
     Claim(
         id="B4",
         title="SNIP and GraSP keep weights that fit each other",
-        statement="The kernel of a network pruned by SNIP is several times, and by GraSP orders of magnitude, larger than "
-        "the sizes of the kept weights explain, and its energy is concentrated only while the mask keeps its own weights.",
+        statement="The kernel of a network pruned by SNIP is several times, and by GraSP orders of magnitude, larger "
+        "than the sizes of the kept weights explain, and its energy is concentrated only while the mask keeps its own "
+        "weights.",
         where="Chapter 4",
         notebook="04_spectra_and_training",
         tests=(
