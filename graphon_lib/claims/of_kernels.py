@@ -15,17 +15,27 @@ CLAIMS_ON_KERNELS = (
         tests=(
             Test(
                 "covariance",
-                "covariance of pre-activations over the limit's, less 1, in size, largest of all positions",
+                "covariance of two digits' pre-activations over the recursion's, less 1, in size, largest of all "
+                "layers and positions at the largest width",
                 0.1,
                 "below",
                 "One tenth is what a few hundred networks can tell from nothing.",
             ),
             Test(
                 "normality",
-                "excess kurtosis of pre-activations, in size, largest of all positions",
+                "excess kurtosis of pre-activations at the largest width, largest of the positions that keep 100 "
+                "weights or more",
                 0.5,
                 "below",
-                "Half of the excess of a logistic distribution, which few would call Gaussian, is 0.6.",
+                "A logistic distribution, which few would call Gaussian, has 1.2: less than half of that is asked for.",
+            ),
+            Test(
+                "approach",
+                "exponent a of excess kurtosis ~ width^-a, slowest of all positions above the first layer",
+                0.5,
+                "above",
+                "Averages over n neurons have a variance, and sums of n terms an excess, of order n^-1: half of that "
+                "exponent is asked for.",
             ),
         ),
     ),
@@ -39,10 +49,26 @@ CLAIMS_ON_KERNELS = (
         tests=(
             Test(
                 "rate",
-                "exponent a of the kernel's error ~ width^-a, slowest of all graphons",
-                0.0,
+                "exponent a of the kernel's error ~ width^-a in Frobenius norm, slowest of graphons and activations",
+                0.25,
                 "above",
-                "Whatever falls as a power of the width settles.",
+                "Averages over n independent neurons err by n^-1/2: half of that exponent is asked for.",
+            ),
+            Test(
+                "operator",
+                "the same in operator norm",
+                0.25,
+                "above",
+                "As for the Frobenius norm.",
+            ),
+            Test(
+                "centre",
+                "squared distance of the mean kernel of networks to the Graphon NTK over that of single networks, at "
+                "the largest width, mean of all graphons and activations",
+                0.25,
+                "below",
+                "If networks settled on another kernel, this would go to 1; below a quarter, the mean is less than "
+                "half as far from the limit as single networks are.",
             ),
         ),
     ),
@@ -72,11 +98,25 @@ CLAIMS_ON_KERNELS = (
         notebook="03_graphon_ntk",
         tests=(
             Test(
-                "deviation",
+                "collapse",
                 "Graphon NTK over path density times the dense NTK, less 1, in size, largest of all pairs of inputs",
                 1e-10,
                 "below",
                 "An identity holds to the precision of the arithmetic.",
+            ),
+            Test(
+                "rank",
+                "the same with a first graphon of higher rank",
+                0.01,
+                "above",
+                "The condition is needed if one per cent or more goes wrong without it.",
+            ),
+            Test(
+                "homogeneity",
+                "the same with erf, which is not homogeneous",
+                0.01,
+                "above",
+                "As for the rank.",
             ),
         ),
         beyond=True,
