@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 from tqdm import tqdm
 
-from graphon_lib import training
 from graphon_lib.data import Dataset, load_mnist
 from graphon_lib.networks import forward, mlp
-from graphon_lib.training import OPTIMIZERS, train
+from graphon_lib.training import OPTIMIZERS, stochastic, train
 
 
 def blobs(samples=40, coordinates=6, classes=3, seed=0):
@@ -173,7 +172,7 @@ def test_progress_appears_only_in_a_terminal_and_only_when_it_takes_long(monkeyp
         return tqdm(*arguments, **(options | {"delay": delay}))
 
     monkeypatch.setattr(sys, "stderr", stream())
-    monkeypatch.setattr(training, "tqdm", bar)
+    monkeypatch.setattr(stochastic, "tqdm", bar)
     train(network(), None, blobs(), steps=3, batch_size=10)
     assert asked == [2]
     assert ("training" in sys.stderr.getvalue()) == shown

@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from graphon_lib.data import Dataset
 from graphon_lib.networks import check_masks, prunable_layers
+from graphon_lib.training.denormals import flushed_denormals
+from graphon_lib.training.masked import masked_layers
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     # Fused: one pass over the weights an update, the same numbers, and nearly half the time of a training step.
@@ -29,8 +31,9 @@ class LossCurve:
 
     Attributes
     ----------
-    losses : float64 array (steps,)
-        Cross-entropy of each mini-batch before the update made with it.
+    losses : float64 array
+        Of :func:`train`: (steps,), the cross-entropy of each mini-batch before the update made with it. Of
+        :func:`graphon_lib.training.descend`: (steps + 1,), before each update and after the last.
     model : nn.Module
         The trained copy; its pruned weights are exactly zero.
     """
@@ -102,22 +105,18 @@ def train(
         raise ValueError(f"learning_rate is {learning_rate!r}, but must be positive and finite")
     checked = check_masks(model, masks)
     trained = copy.deepcopy(model)
-    layers = prunable_layers(trained)
-    # Products with zeros and ones take a fifth of the time of filling by a bool mask.
-    kept = {name: mask.to(layers[name].weight) for name, mask in checked.items() if not mask.all()}
     _check_fit(trained, dataset)
-    # Weights are masked once and their gradients at every step, which keeps them at zero under both optimisers: no
-    # product of weights and masks in each forward pass.
-    with torch.no_grad():
-        for name, mask in kept.items():
-            layers[name].weight.mul_(mask)
-    first = layers[next(iter(layers))].weight
+    first = next(iter(prunable_layers(trained).values())).weight
     inputs = dataset.inputs.to(device=first.device, dtype=first.dtype)
     labels = dataset.labels.to(first.device)
-    updater = OPTIMIZERS[optimizer](trained.parameters(), lr=learning_rate)
     losses = np.empty(steps)
     progress = tqdm(range(steps), desc="training", unit="step", disable=None, delay=2, leave=False)
-    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+    with (
+        masked_layers(trained, checked) as mask_gradients,
+        torch.random.fork_rng(devices=[]),  # dropout draws from the global generator
+        flushed_denormals(),
+    ):
+        updater = OPTIMIZERS[optimizer](trained.parameters(), lr=learning_rate)
         torch.default_generator.manual_seed(seed)
         for step, batch in zip(progress, _batches(len(dataset), batch_size, seed), strict=False):
             loss = nn.functional.cross_entropy(trained(inputs[batch]), labels[batch])
@@ -129,10 +128,7 @@ def train(
                 )
             updater.zero_grad()
             torch.autograd.backward(loss)
-            for name, mask in kept.items():
-                gradient = layers[name].weight.grad
-                if gradient is not None:  # None where the caller froze the layer
-                    gradient.mul_(mask)
+            mask_gradients()
             updater.step()
     return LossCurve(losses, trained)
 
