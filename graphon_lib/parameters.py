@@ -108,6 +108,7 @@ TrialsByWidth = Annotated[
 Images = _several(whole(10, 5000), "whole numbers from 10 to 5000", [100, 1000])
 DataSources = _several(DataSource, f"names out of {', '.join(get_args(DataSource))}", ["mnist", "teacher"])
 LearningRate = Annotated[_Float, Field(gt=0, description="a number above 0", examples=[0.001])]
+LearningRates = _several(LearningRate, "numbers above 0", [0.001, 0.01])
 Methods = _several(MethodName, f"names out of {', '.join(get_args(MethodName))}", ["random", "snip"])
 
 

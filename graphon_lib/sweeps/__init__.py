@@ -9,14 +9,16 @@ A :class:`Grid` describes a sweep of any size; :func:`sweep` computes on Dask wh
 
 from graphon_lib.sweeps.config import Grid as Grid
 from graphon_lib.sweeps.config import GridError as GridError
+from graphon_lib.sweeps.curves import curves_study as curves_study
 from graphon_lib.sweeps.gallery import gallery as gallery
 from graphon_lib.sweeps.goodness import goodness_study as goodness_study
 from graphon_lib.sweeps.grid import trial_seed as trial_seed
-from graphon_lib.sweeps.kernels import METRICS as METRICS
 from graphon_lib.sweeps.kernels import kernel_sweep as kernel_sweep
 from graphon_lib.sweeps.kernels import preactivation_sweep as preactivation_sweep
-from graphon_lib.sweeps.kernels import spectrum_sweep as spectrum_sweep
 from graphon_lib.sweeps.labels import labels_study as labels_study
+from graphon_lib.sweeps.ladder import ladder_study as ladder_study
+from graphon_lib.sweeps.ladder import log_ranks as log_ranks
+from graphon_lib.sweeps.ladder import rung_by_rung as rung_by_rung
 from graphon_lib.sweeps.masks import mask_sweep as mask_sweep
 from graphon_lib.sweeps.recovery import best_blocks as best_blocks
 from graphon_lib.sweeps.recovery import blocks_study as blocks_study
@@ -30,6 +32,7 @@ from graphon_lib.sweeps.run import SchedulerError as SchedulerError
 from graphon_lib.sweeps.run import SweepReport as SweepReport
 from graphon_lib.sweeps.run import sweep as sweep
 from graphon_lib.sweeps.sharpness import sharpness_study as sharpness_study
+from graphon_lib.sweeps.starts import training_study as training_study
 from graphon_lib.sweeps.store import Store as Store
 from graphon_lib.sweeps.store import StoreError as StoreError
 from graphon_lib.sweeps.studies import studied as studied
@@ -40,4 +43,3 @@ from graphon_lib.sweeps.study import run_study as run_study
 from graphon_lib.sweeps.summary import read_distances as read_distances
 from graphon_lib.sweeps.summary import read_methods as read_methods
 from graphon_lib.sweeps.summary import read_summaries as read_summaries
-from graphon_lib.sweeps.training import training_sweep as training_sweep
