@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from graphon_lib.cut import cut_norm
-from graphon_lib.intervals import CONFIDENCE, mean_interval, separation
+from graphon_lib.intervals import CONFIDENCE, difference_interval, mean_interval, separation, separation_interval
 from graphon_lib.movement import rate_of_means
 
 Array = NDArray[np.float64]
@@ -114,8 +114,9 @@ def separations(pairs: pd.DataFrame, column: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``depth``, ``density``, ``layer``, ``method``, ``other``, ``ratio`` and ``p_value``; without those settings that
-        have fewer than two networks of a method in each half.
+        ``depth``, ``density``, ``layer``, ``method``, ``other``, ``ratio``, ``p_value``, and the ratio's interval,
+        ``low`` and ``high`` (NaN for fewer than three networks); without those settings that have fewer than two
+        networks of a method in each half.
     """
     rows = []
     for setting, group in pairs.groupby(["depth", "density", "layer"], sort=True):
@@ -135,9 +136,42 @@ def separations(pairs: pd.DataFrame, column: str) -> pd.DataFrame:
             ):
                 matrix[block, block] = distances[name, name].reindex(index=members, columns=members).fillna(0.0)
             matrix = np.maximum(matrix, matrix.T)
-            ratio, p_value = separation(matrix, range(len(first)), range(len(first), len(matrix)))
-            rows.append((*setting, method, other, ratio, p_value))
-    return pd.DataFrame(rows, columns=["depth", "density", "layer", "method", "other", "ratio", "p_value"])
+            halves = range(len(first)), range(len(first), len(matrix))
+            ratio, p_value = separation(matrix, *halves)
+            spread = separation_interval(matrix, *halves) if min(map(len, halves)) > 2 else None
+            rows.append(
+                (*setting, method, other, ratio, p_value, *((spread.low, spread.high) if spread else (np.nan, np.nan)))
+            )
+    names = ["depth", "density", "layer", "method", "other", "ratio", "p_value", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def pattern_differences(masks: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """By how much each two methods differ in how often their masks hold small patterns: unlike distances of estimates,
+    these are numbers of the graphon, whatever the order of its points.
+
+    Parameters
+    ----------
+    masks : DataFrame
+        Of one width, one row a mask: ``depth``, ``density``, ``layer``, ``method`` and the columns.
+    columns : sequence of str
+        Frequencies of patterns. Rows in which one is NaN are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``depth``, ``density``, ``layer``, ``method``, ``other``; the ``column`` in which the two differ most, and the
+        size of the ``difference`` with Welch's interval, ``low`` to ``high``. Methods with one mask are left out.
+    """
+    rows = []
+    for setting, group in masks.dropna(subset=list(columns)).groupby(["depth", "density", "layer"], sort=True):
+        methods = [(method, part) for method, part in group.groupby("method", sort=False) if len(part) > 1]
+        for (method, a), (other, b) in itertools.combinations(methods, 2):
+            gaps = {name: abs(difference_interval(a[name], b[name])) for name in columns}
+            name = max(gaps, key=lambda one: gaps[one].estimate)
+            rows.append((*setting, method, other, name, gaps[name].estimate, gaps[name].low, gaps[name].high))
+    names = ["depth", "density", "layer", "method", "other", "column", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def scaling(distances: Array) -> tuple[Array, float]:

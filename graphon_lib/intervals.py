@@ -30,6 +30,11 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.estimate:.2f} ({self.low:.2f} to {self.high:.2f})"
 
+    def __abs__(self) -> Interval:
+        """Of the size: what lies around zero reaches down to it."""
+        ends = sorted((abs(self.low), abs(self.high)))
+        return Interval(abs(self.estimate), 0.0 if self.low < 0 < self.high else ends[0], ends[1])
+
 
 def fitted_rate(sizes: ArrayLike, errors: ArrayLike) -> Interval:
     """The exponent a of errors ~ sizes^-a, by least squares of logarithms, with Student's interval for the slope.
@@ -73,6 +78,58 @@ def mean_interval(values: ArrayLike) -> Interval:
     x = _sample(values)
     half = stats.t.ppf((1 + CONFIDENCE) / 2, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
+
+
+def median_interval(values: ArrayLike) -> Interval:
+    """The median of independent values, between two of them by the binomial law: at least 95 %, without a model.
+
+    Of fewer than six values no two enclose the median so surely: the ends are then the least and the largest.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two values, or one is not finite.
+    """
+    x = np.sort(_sample(values))
+    # The median is below the k-th value with the chance that fewer than k of n coins show heads.
+    below = max(int(stats.binom.ppf((1 - CONFIDENCE) / 2, x.size, 0.5)) - 1, 0)
+    return Interval(float(np.median(x)), float(x[below]), float(x[-1 - below]))
+
+
+def share_interval(hits: int, of: int) -> Interval:
+    """The share of hits among independent tries, with Wilson's interval (1927), which stays within 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no try, or not between none and all of them are hits.
+    """
+    if not 0 <= hits <= of or of < 1:
+        raise ValueError(f"hits is {hits} of {of}, but must be between 0 and the number of tries, at least one")
+    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
+    share, weight = hits / of, z**2 / of
+    middle = (share + weight / 2) / (1 + weight)
+    half = np.sqrt(weight * (share * (1 - share) + weight / 4)) / (1 + weight)
+    # At none or all hits one end is the share, but for rounding.
+    return Interval(share, min(share, max(0.0, float(middle - half))), max(share, min(1.0, float(middle + half))))
+
+
+def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval:
+    """The difference of two means of independent values, with Welch's interval (1947): spreads may differ.
+
+    Raises
+    ------
+    ValueError
+        If either has fewer than two values, or one is not finite.
+    """
+    samples = _sample(first), _sample(second)
+    errors = np.array([x.var(ddof=1) / x.size for x in samples])
+    difference = float(samples[0].mean() - samples[1].mean())
+    if errors.sum() == 0:
+        return Interval(difference, difference, difference)
+    freedom = errors.sum() ** 2 / sum(e**2 / (x.size - 1) for e, x in zip(errors, samples, strict=True))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(errors.sum()))
+    return Interval(difference, difference - half, difference + half)
 
 
 @dataclass(frozen=True)
@@ -203,3 +260,38 @@ def separation(
     # Ties by rounding are ties.
     p_value = float((excess >= excess[0] - 1e-12 * np.abs(between_all).max()).mean())
     return float(between[0] / within[0]), p_value
+
+
+def separation_interval(distances: NDArray[np.float64], first: ArrayLike, second: ArrayLike) -> Interval:
+    """The ratio of :func:`separation`, with Student's interval of its logarithm by the jackknife over members.
+
+    Parameters
+    ----------
+    distances, first, second
+        As of :func:`separation`; at least three members each, since one is left out at a time.
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than three members.
+    """
+    groups = np.asarray(first), np.asarray(second)
+    sizes = [group.size for group in groups]
+    if min(sizes) < 3:
+        raise ValueError(
+            f"the groups have {sizes[0]} and {sizes[1]} members, but an interval that leaves one out at a time needs "
+            "at least 3 each"
+        )
+
+    def log_ratio(a: NDArray[np.int_], b: NDArray[np.int_]) -> float:
+        within = sum(distances[np.ix_(g, g)].sum() / (g.size * (g.size - 1)) / 2 for g in (a, b))
+        return float(np.log(distances[np.ix_(a, b)].mean() / within))
+
+    left_out = (
+        np.array([log_ratio(np.delete(groups[0], i), groups[1]) for i in range(sizes[0])]),
+        np.array([log_ratio(groups[0], np.delete(groups[1], i)) for i in range(sizes[1])]),
+    )
+    error = np.sqrt(sum((x.size - 1) / x.size * ((x - x.mean()) ** 2).sum() for x in left_out))
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, sum(sizes) - 2) * error
+    ratio = log_ratio(*groups)
+    return Interval(*(float(np.exp(value)) for value in (ratio, ratio - half, ratio + half)))
