@@ -165,6 +165,7 @@ def test_a_kernel_of_nothing_has_no_spectrum():
     assert found["scale"] == found["lambda_1"] == 0
     assert np.isnan(found["gap"])
     assert found["eigenvalues"] == []
+    assert np.isnan(kernel_metrics(np.full((6, 6), 0.1), torch.arange(6))["alignment"])
 
 
 @pytest.mark.parametrize("size", [2, 31, 256, 1024])

@@ -1,8 +1,7 @@
-"""Sweeps over kernels: finite networks against their limit, and the spectra of pruned networks."""
+"""Sweeps over kernels: finite networks against their limit."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,18 +10,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from graphon_lib.data import load_mnist
 from graphon_lib.empirical import empirical_ntk
-from graphon_lib.estimation import estimate_chain
-from graphon_lib.graphons import Chain, path_density
+from graphon_lib.graphons import Chain
 from graphon_lib.kernels import graphon_ntk
 from graphon_lib.networks import forward, mlp, prunable_layers
-from graphon_lib.spectra import alignment, spectrum
-from graphon_lib.sweeps.grid import pairs, progress, pruned_mlp, trial_seed
+from graphon_lib.sweeps.grid import progress, trial_seed
 
 Array = NDArray[np.floating[Any]]
-
-METRICS = ("decay", "effective_rank", "gap", "concentration")
 
 
 def kernel_sweep(
@@ -89,62 +83,3 @@ def preactivation_sweep(
         with torch.no_grad():
             found.append(forward(below, kept, torch.as_tensor(inputs, dtype=torch.float32)).T.double().numpy())
     return np.stack(found)
-
-
-def spectrum_sweep(
-    methods: Sequence[str],
-    densities: Sequence[float],
-    *,
-    depth: int = 4,
-    width: int = 1024,
-    images: int = 1024,
-    blocks: int = 64,
-    trials: int = 3,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """The kernel's spectrum for each network of :func:`training_sweep`, at three removes (THEORY.md, section 6).
-
-    ``rung`` is ``"pruned"`` (a: the network's masks and its own weights), ``"sampled"`` (c: masks drawn from the
-    estimated chain, fresh weights, as the paper computes Fig. 3) or ``"limit"`` (d: the analytic Graphon NTK of that
-    chain).
-
-    Returns
-    -------
-    DataFrame
-        One row a network and rung: ``method``, ``density``, ``trial``, ``rung``, the four metrics of the paper,
-        ``top_eigenvalue`` (of the kernel over the number of images), ``trace`` (mean of the diagonal), ``alignment``
-        (centred, with the labels), ``path_density`` (of the masks, the same on all rungs) and ``eigenvalues``.
-    """
-    sample = load_mnist(images, seed=seed)
-    rows = []
-    for trial, (method, density) in progress(
-        list(itertools.product(range(trials), pairs(methods, densities))), "spectra"
-    ):
-        this = trial_seed(seed, width, trial)
-        model, masks = pruned_mlp(method, density, depth=depth, width=width, seed=this)
-        chain = estimate_chain(masks, blocks=blocks)
-        fresh = mlp(depth, width, seed=this + 1)
-        neurons = [mask.shape[1] for mask in masks.values()] + [len(list(masks.values())[-1])]
-        drawn = dict(zip(masks, chain.sample(neurons, seed=this), strict=True))
-        kernels = {
-            "pruned": empirical_ntk(model, masks, sample.inputs),
-            "sampled": empirical_ntk(fresh, drawn, sample.inputs),
-            "limit": graphon_ntk(sample.inputs, chain),
-        }
-        for rung, kernel in kernels.items():
-            of_kernel = spectrum(kernel)
-            rows.append(
-                {
-                    "method": method,
-                    "density": density,
-                    "trial": trial,
-                    "rung": rung,
-                    **{metric: getattr(of_kernel, metric) for metric in METRICS},
-                    "top_eigenvalue": of_kernel.eigenvalues[0] / images,
-                    "trace": float(np.mean(np.diag(kernel))),
-                    "alignment": alignment(kernel, sample.labels),
-                    "path_density": path_density(masks),
-                    "eigenvalues": of_kernel.eigenvalues,
-                }
-            )
-    return pd.DataFrame(rows)

@@ -99,7 +99,7 @@ def climb(
     dict
         For each rung r in ``rungs``: ``r_scale``, the mean of the kernel's diagonal; ``r_lambda_1``, its top eigenvalue
         over the number of images; ``r_decay``, ``r_effective_rank``, ``r_gap``, ``r_concentration`` (top 5) and
-        ``r_alignment`` (centred, with the labels); NaN where the kernel is zero. ``r_eigenvalues``: over the trace, at
+        ``r_alignment`` (centred, with the labels); NaN where the kernel is zero or constant. ``r_eigenvalues``: over the trace, at
         the ranks of :func:`log_ranks`. Of the network itself what :func:`numbers_at_rest` tells.
     """
     this = trial_seed(seed, width, trial)
@@ -130,6 +130,8 @@ def kernel_metrics(kernel: NDArray[np.floating], labels: torch.Tensor) -> dict[s
     if scale == 0:
         return {**dict.fromkeys(METRICS, np.nan), "scale": 0.0, "lambda_1": 0.0, "eigenvalues": []}
     of = spectrum(kernel)
+    # So few paths may be left that all inputs look alike to the outputs.
+    flat = np.linalg.norm(kernel - kernel.mean()) <= 1e-9 * np.linalg.norm(kernel)
     shares = of.eigenvalues[log_ranks(len(kernel)) - 1] / of.eigenvalues.sum()
     return {
         "scale": scale,
@@ -138,7 +140,7 @@ def kernel_metrics(kernel: NDArray[np.floating], labels: torch.Tensor) -> dict[s
         "effective_rank": of.effective_rank,
         "gap": of.gap,
         "concentration": of.concentration,
-        "alignment": alignment(kernel, labels),
+        "alignment": np.nan if flat else alignment(kernel, labels),
         "eigenvalues": shares.astype(np.float32).tolist(),
     }
 
