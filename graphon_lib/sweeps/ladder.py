@@ -99,8 +99,8 @@ def climb(
     dict
         For each rung r in ``rungs``: ``r_scale``, the mean of the kernel's diagonal; ``r_lambda_1``, its top eigenvalue
         over the number of images; ``r_decay``, ``r_effective_rank``, ``r_gap``, ``r_concentration`` (top 5) and
-        ``r_alignment`` (centred, with the labels); NaN where the kernel is zero or constant. ``r_eigenvalues``: over the trace, at
-        the ranks of :func:`log_ranks`. Of the network itself what :func:`numbers_at_rest` tells.
+        ``r_alignment`` (centred, with the labels); NaN where the kernel is zero or constant. ``r_eigenvalues``:
+        over the trace, at the ranks of :func:`log_ranks`. Of the network itself what :func:`numbers_at_rest` tells.
     """
     this = trial_seed(seed, width, trial)
     model, masks = pruned_mlp(
