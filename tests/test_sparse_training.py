@@ -34,7 +34,7 @@ def arithmetic(*, sparse: bool) -> Iterator[None]:
 
 
 def random_masks(model: nn.Module, density: float, seed: int = 0) -> Masks:
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed + 1)  # not the stream that made the weights
     return {
         name: torch.rand(weight.shape, generator=generator) < density
         for name, weight in model.named_parameters()
