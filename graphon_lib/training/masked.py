@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import cast
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from graphon_lib.networks import ACTIVATION_LAYERS, prunable_layers
-from graphon_lib.training.sparse import Pattern, SparseLinear
+from graphon_lib.training.sparse import SparseLinear
 
 # Measured with one thread, Adam, and batches of 1 to 256: layers below this density, of at least this many weights, are
 # faster when sparse. A fixed rule and not a stop-watch, so that equal arguments give equal numbers.
@@ -59,13 +60,15 @@ def masked_layers(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> Iterat
             if gradient is not None:  # None where the caller froze the layer
                 gradient.mul_(mask)
 
-    for name in sparse:
-        SparseLinear.replace(layers[name], Pattern.of(masks[name]))
-    try:
-        yield mask_gradients
-    finally:
+    # Threads of its own, since each carries its own setting for denormal numbers.
+    with ThreadPoolExecutor(initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
         for name in sparse:
-            cast(SparseLinear, layers[name]).restore()
+            SparseLinear.replace(layers[name], masks[name], pool)
+        try:
+            yield mask_gradients
+        finally:
+            for name in sparse:
+                cast(SparseLinear, layers[name]).restore()
 
 
 def _pays(weight: torch.Tensor, mask: torch.Tensor) -> bool:

@@ -11,7 +11,9 @@ optimiser, for which the other weights do not exist.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -65,21 +67,26 @@ class SparseLinear(nn.Linear):
     """An ``nn.Linear`` while it is trained: its parameter is ``kept_weights``, and ``weight`` can only be read."""
 
     pattern: Pattern
+    pool: ThreadPoolExecutor
     kept_weights: nn.Parameter
 
     @staticmethod
-    def replace(layer: nn.Linear, pattern: Pattern) -> None:
-        """Makes a sparse layer of an ordinary one, in place: whatever holds the layer need not know."""
-        weight = layer.weight
+    def replace(layer: nn.Linear, mask: torch.Tensor, pool: ThreadPoolExecutor) -> None:
+        """Makes a sparse layer of an ordinary one, in place: whatever holds the layer need not know.
+
+        It computes with as many threads of the pool as torch has at the time; numbers do not depend on how many.
+        """
+        weight, pattern = layer.weight, Pattern.of(mask)
         kept = weight.detach().flatten()[pattern.places]
         layer.__class__ = SparseLinear
         sparse = cast(SparseLinear, layer)
-        sparse.pattern, sparse.kept_weights = pattern, nn.Parameter(kept, requires_grad=weight.requires_grad)
+        sparse.pattern, sparse.pool = pattern, pool
+        sparse.kept_weights = nn.Parameter(kept, requires_grad=weight.requires_grad)
 
     def restore(self) -> None:
         """Makes it an ordinary layer again."""
         weight = self.weight.detach()
-        del self.pattern, self.kept_weights
+        del self.pattern, self.pool, self.kept_weights
         self.__class__ = nn.Linear  # type: ignore[assignment]
         with torch.no_grad():
             self.weight.copy_(weight)
@@ -93,7 +100,7 @@ class SparseLinear(nn.Linear):
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         if signal.ndim != 2 or signal.shape[1] != self.in_features or signal.dtype != self.kept_weights.dtype:
             return super().forward(signal)
-        outputs = _product_of(signal, self.kept_weights, self.pattern)
+        outputs = _product_of(signal, self.kept_weights, self.pattern, self.pool)
         return outputs if self.bias is None else outputs + self.bias
 
 
@@ -101,31 +108,44 @@ class _Product(torch.autograd.Function):
     """(batch, inputs) signals to (batch, outputs), both with the batch innermost in memory, which loops run over."""
 
     @staticmethod
-    def forward(ctx: Any, signal: torch.Tensor, weights: torch.Tensor, pattern: Pattern) -> torch.Tensor:
+    def forward(
+        ctx: Any, signal: torch.Tensor, weights: torch.Tensor, pattern: Pattern, pool: ThreadPoolExecutor
+    ) -> torch.Tensor:
         signal = signal.T.contiguous()
         ctx.save_for_backward(signal, weights)
-        ctx.pattern = pattern
+        ctx.pattern, ctx.pool = pattern, pool
         outputs = _columns(signal.shape[1], pattern.shape[0], weights)
-        _product(pattern.row_starts, pattern.inputs, weights.numpy(), signal.numpy(), outputs.T.numpy())
+        _shared(pool, _product, pattern.row_starts, pattern.inputs, weights.numpy(), signal.numpy(), outputs.T.numpy())
         return outputs
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
         signal, weights = ctx.saved_tensors
-        pattern, gradient = ctx.pattern, gradient.T.contiguous()
+        pattern, back = ctx.pattern, gradient.T.contiguous().numpy()
         of_signal = of_weights = None
         if ctx.needs_input_grad[0]:
             of_signal = _columns(signal.shape[1], pattern.shape[1], weights)
             values = weights.numpy()[pattern.by_columns]
-            _product(pattern.column_starts, pattern.outputs, values, gradient.numpy(), of_signal.T.numpy())
+            _shared(ctx.pool, _product, pattern.column_starts, pattern.outputs, values, back, of_signal.T.numpy())
         if ctx.needs_input_grad[1]:
             of_weights = torch.empty_like(weights)
-            _correlate(pattern.row_starts, pattern.inputs, gradient.numpy(), signal.numpy(), of_weights.numpy())
-        return of_signal, of_weights, None
+            _shared(ctx.pool, _correlate, pattern.row_starts, pattern.inputs, back, signal.numpy(), of_weights.numpy())
+        return of_signal, of_weights, None, None
 
 
-_product_of = cast(Callable[[torch.Tensor, torch.Tensor, Pattern], torch.Tensor], _Product.apply)
+_product_of = cast(Callable[..., torch.Tensor], _Product.apply)
+
+
+def _shared(pool: ThreadPoolExecutor, loop: Callable[..., None], starts: Indices, *arrays: Array | Indices) -> None:
+    """Runs a loop over lines, of which each thread has a stretch with its share of the kept weights."""
+    threads = torch.get_num_threads()
+    cuts = np.searchsorted(starts, np.linspace(0, starts[-1], threads + 1)[1:-1])
+    ends = [0, *cuts.tolist(), starts.size - 1]
+    others = [pool.submit(loop, *stretch, starts, *arrays) for stretch in itertools.pairwise(ends[1:])]
+    loop(0, ends[1], starts, *arrays)
+    for other in others:
+        other.result()
 
 
 def _columns(batch: int, features: int, like: torch.Tensor) -> torch.Tensor:
@@ -134,10 +154,10 @@ def _columns(batch: int, features: int, like: torch.Tensor) -> torch.Tensor:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _product(starts: Indices, kept: Indices, weights: Array, signal: Array, out: Array) -> None:
+def _product(first: int, last: int, starts: Indices, kept: Indices, weights: Array, signal: Array, out: Array) -> None:
     """out_i = sum over the kept weights of line i of weight times signal_j: four of them a pass over the batch."""
     batch = signal.shape[1]
-    for i in range(out.shape[0]):
+    for i in range(first, last):
         for b in range(batch):
             out[i, b] = 0
         k, end = starts[i], starts[i + 1]
@@ -158,10 +178,12 @@ def _product(starts: Indices, kept: Indices, weights: Array, signal: Array, out:
 
 # Sums over the batch may be re-ordered, or they could not be vector instructions.
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _correlate(starts: Indices, kept: Indices, gradient: Array, signal: Array, out: Array) -> None:
+def _correlate(
+    first: int, last: int, starts: Indices, kept: Indices, gradient: Array, signal: Array, out: Array
+) -> None:
     """out_k = sum over the batch of gradient_i times signal_j, for the k-th kept weight, from j to i."""
     zero = signal.dtype.type(0)
-    for i in range(starts.size - 1):
+    for i in range(first, last):
         k, end = starts[i], starts[i + 1]
         while k + 4 <= end:
             j0, j1, j2, j3 = kept[k], kept[k + 1], kept[k + 2], kept[k + 3]
