@@ -129,7 +129,8 @@ def eigenvalue_explorer(rungs: pd.DataFrame, ranks: Sequence[int]) -> go.Figure:
         for method in methods:
             for rung, dash, name in (("a", "solid", "pruned"), ("d", "dot", "limit")):
                 chosen = rungs[(rungs["method"] == method) & (rungs["density"] == density) & (rungs["rung"] == rung)]
-                values = np.mean(np.stack(chosen["eigenvalues"].tolist()), axis=0)
+                # A kernel of nothing has none.
+                values = np.mean([e for e in chosen["eigenvalues"] if len(e)] or [np.full(len(ranks), np.nan)], axis=0)
                 figure.add_trace(
                     go.Scatter(
                         x=list(ranks), y=[float(f"{v:.4g}") for v in values], mode="lines",
