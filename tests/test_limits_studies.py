@@ -14,14 +14,15 @@ from graphon_lib.empirical import empirical_ntk
 from graphon_lib.estimation import estimate_chain
 from graphon_lib.graphons import Chain, StepGraphon
 from graphon_lib.kernels import graphon_ntk
+from graphon_lib.kernels.finite_width import excess_kurtosis
 from graphon_lib.networks import mlp
 from graphon_lib.sweeps.gaussian import (
     covariance,
     degrees_study,
     digits,
-    excess_kurtosis,
     gaussian_study,
     graded_chain,
+    kurtosis_rate,
     moments,
     of_degree,
     preactivations,
@@ -139,6 +140,23 @@ def test_kurtosis_is_as_predicted() -> None:
     assert rows[0]["predicted"] > 5
 
 
+def test_the_rate_of_a_power_is_its_exponent() -> None:
+    widths, noise = np.array([10, 20, 40, 80]), np.random.default_rng(0).normal(size=(4, 12))
+    exact = (9 / widths**0.8)[:, None] + 1e-6 * (noise - noise.mean(axis=1, keepdims=True))
+    rate = kurtosis_rate(widths, exact)
+    assert rate.estimate == pytest.approx(0.8, abs=1e-6)
+    assert rate.low < 0.8 < rate.high
+    loose = kurtosis_rate(widths, (9 / widths)[:, None] + 0.3 * noise)
+    assert loose.low < 1 < loose.high
+    assert loose.high - loose.low > 0.1
+
+
+@pytest.mark.parametrize(("widths", "kurtosis"), [([10], [[1, 2]]), ([10, 20], [[1], [2]]), ([10, 20], [[1, 2]])])
+def test_a_rate_needs_widths_and_trials(widths: list[int], kurtosis: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match=r"widths and kurtosis have shapes .* must be \(w,\) and \(w, trials\)"):
+        kurtosis_rate(widths, kurtosis)
+
+
 # Degrees
 
 
@@ -198,10 +216,15 @@ def test_a_row_of_finite_kernels() -> None:
     assert row["entry"] == pytest.approx(np.mean([np.abs(e).max() for e in off]) / limit.max())
     bias = np.mean([(a * b).sum() for a, b in itertools.combinations(off, 2)]) / (limit**2).sum()
     assert row["squared_bias"] == pytest.approx(bias)
-    nearest = [np.linalg.norm(k - (k * limit).sum() / (limit**2).sum() * limit) for k in kernels]
-    assert row["shape_error"] == pytest.approx(
-        np.mean([e / np.linalg.norm(k) for e, k in zip(nearest, kernels, strict=True)])
+    nearest = [np.linalg.norm(limit - (k * limit).sum() / (k**2).sum() * k) for k in kernels]
+    assert row["shape_error"] == pytest.approx(np.mean(nearest) / np.linalg.norm(limit))
+
+
+def test_networks_through_which_nothing_passes_are_as_wrong_as_can_be() -> None:
+    row = finite_kernels(
+        shape="constant", density=0.001, activation="relu", width=8, images=4, networks=2, trial=0, seed=0
     )
+    assert row == {"frobenius": 1, "operator": 1, "entry": 1, "shape_error": 1, "squared_bias": pytest.approx(1)}
 
 
 def test_wider_networks_have_kernels_nearer_to_the_limit() -> None:

@@ -11,29 +11,19 @@ import pytest
 import torch
 
 from graphon_lib.data import load_mnist
-from graphon_lib.empirical import empirical_ntk
 from graphon_lib.estimation import estimate_graphon
-from graphon_lib.graphons import Chain, StepGraphon
-from graphon_lib.kernels import graphon_ntk
 from graphon_lib.networks import Masks, mlp
 from graphon_lib.pruning import prune
 from graphon_lib.sweeps import (
-    kernel_sweep,
     mask_sweep,
-    preactivation_sweep,
     trial_seed,
 )
 from graphon_lib.sweeps.grid import pairs, pruned_mlp
-
-CHAIN = Chain([StepGraphon([[0.9], [0.3]]), StepGraphon([[0.8, 0.1], [0.4, 0.6]]), None])
-RAMP = StepGraphon.from_function(lambda u, v: 0.1 + 0.8 * (1 - u) * (1 - v), 8)
-INPUTS = np.random.default_rng(0).normal(size=(5, 6))
 
 SWEEPS: dict[str, Callable[[int], pd.DataFrame]] = {
     "mask": lambda seed: mask_sweep(
         ["random", "snip"], [12, 20], [0.5, 0.3], depth=3, trials=2, blocks=5, seed=seed
     ),
-    "kernel": lambda seed: kernel_sweep(CHAIN, INPUTS, [8, 16], outputs=3, trials=2, seed=seed),
 }  # fmt: skip
 
 
@@ -166,53 +156,3 @@ def test_dense_masks_are_full() -> None:
 def test_mask_sweep_says_that_it_needs_hidden_masks(depth: int) -> None:
     with pytest.raises(ValueError, match=f"depth is {depth}, but hidden-to-hidden masks need at least 2 hidden layers"):
         mask_sweep(["random"], [10], [0.5], depth=depth)
-
-
-# Kernels
-
-
-def test_kernel_sweep(tables: dict[str, pd.DataFrame]) -> None:
-    table = tables["kernel"]
-    assert list(table.columns) == ["width", "trial", "error", "bias"]
-    assert list(zip(table["width"], table["trial"], strict=True)) == [(8, 0), (8, 1), (16, 0), (16, 1)]
-    limit = graphon_ntk(INPUTS, CHAIN)
-    for width, rows in table.groupby("width"):
-        kernels = []
-        for trial in (0, 1):
-            seed = trial_seed(0, int(width), trial)
-            model = mlp(2, int(width), inputs=6, outputs=3, seed=seed)
-            drawn = CHAIN.sample([6, int(width), int(width), 3], seed=seed)
-            kernels.append(empirical_ntk(model, dict(zip(dict(model.named_parameters()), drawn, strict=True)), INPUTS))
-        off = [np.sqrt(((kernel - limit) ** 2).sum() / (limit**2).sum()) for kernel in kernels]
-        np.testing.assert_allclose(rows["error"], off, rtol=1e-9)
-        mean = (kernels[0] + kernels[1]) / 2
-        np.testing.assert_allclose(rows["bias"], np.sqrt(((mean - limit) ** 2).sum() / (limit**2).sum()), rtol=1e-9)
-
-
-def test_wider_networks_have_kernels_nearer_to_the_limit() -> None:
-    for activation in ("relu", "erf"):
-        errors = (
-            kernel_sweep(CHAIN, INPUTS, [16, 256], activation=activation, trials=4).groupby("width")["error"].mean()
-        )
-        assert errors[256] < 0.5 * errors[16]
-
-
-def test_preactivation_sweep() -> None:
-    first, second = (preactivation_sweep(CHAIN, INPUTS, layer=layer, width=12, networks=3) for layer in (1, 2))
-    assert first.shape == second.shape == (3, 12, 5)
-    for network in range(3):
-        seed = trial_seed(0, 12, network)
-        masks = CHAIN.sample([6, 12, 12, 1], seed=seed)
-        weights = [
-            w.detach().numpy() * m.numpy()
-            for w, m in zip(mlp(2, 12, inputs=6, outputs=1, seed=seed).parameters(), masks, strict=True)
-        ]
-        below = weights[0] @ INPUTS.T
-        np.testing.assert_allclose(first[network], below, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(second[network], weights[1] @ np.maximum(below, 0), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("layer", [0, 3])
-def test_preactivation_sweep_says_what_is_wrong(layer: int) -> None:
-    with pytest.raises(ValueError, match=f"layer is {layer}, but the chain has hidden layers 1 to 2"):
-        preactivation_sweep(CHAIN, INPUTS, layer=layer, width=4)

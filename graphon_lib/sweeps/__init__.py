@@ -11,14 +11,15 @@ from graphon_lib.sweeps.config import Grid as Grid
 from graphon_lib.sweeps.config import GridError as GridError
 from graphon_lib.sweeps.curves import curves_study as curves_study
 from graphon_lib.sweeps.gallery import gallery as gallery
+from graphon_lib.sweeps.gaussian import degrees_study as degrees_study
+from graphon_lib.sweeps.gaussian import gaussian_study as gaussian_study
 from graphon_lib.sweeps.goodness import goodness_study as goodness_study
 from graphon_lib.sweeps.grid import trial_seed as trial_seed
-from graphon_lib.sweeps.kernels import kernel_sweep as kernel_sweep
-from graphon_lib.sweeps.kernels import preactivation_sweep as preactivation_sweep
 from graphon_lib.sweeps.labels import labels_study as labels_study
 from graphon_lib.sweeps.ladder import ladder_study as ladder_study
 from graphon_lib.sweeps.ladder import log_ranks as log_ranks
 from graphon_lib.sweeps.ladder import rung_by_rung as rung_by_rung
+from graphon_lib.sweeps.limits import finite_kernels_study as finite_kernels_study
 from graphon_lib.sweeps.masks import mask_sweep as mask_sweep
 from graphon_lib.sweeps.recovery import best_blocks as best_blocks
 from graphon_lib.sweeps.recovery import blocks_study as blocks_study

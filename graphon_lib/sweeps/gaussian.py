@@ -13,12 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from graphon_lib.data import load_mnist
 from graphon_lib.graphons import Chain, StepGraphon
 from graphon_lib.graphons.step import block_labels
+from graphon_lib.intervals import CONFIDENCE, Interval
 from graphon_lib.kernels import graphon_nngp
+from graphon_lib.kernels.finite_width import excess_kurtosis
 from graphon_lib.sweeps.study import Study
 
 Array = NDArray[np.float64]
@@ -171,49 +173,6 @@ def _next(rng: np.random.Generator, chances: Array, signals: Array) -> Array:
     return math.sqrt(2 / len(signals)) * (kept * rng.standard_normal(chances.shape)) @ signals
 
 
-def excess_kurtosis(chain: Chain, x: ArrayLike, width: int) -> list[Array]:
-    r"""The excess kurtosis of pre-activations of a ReLU network at *finite* width, exactly.
-
-    Given the layer below and the masks, a pre-activation is Gaussian with a variance s that is random. Its excess
-    kurtosis is :math:`3 (E s^2 / (E s)^2 - 1)`. With :math:`s_i = \sigma_w^2 n^{-1} \sum_j M_{ij} h_j^2` and, for ReLU,
-    :math:`E[h_j^2 | s_j] = s_j / 2`, :math:`E[h_j^4 | s_j] = 3 s_j^2 / 2`, the second moments of all s of a layer
-    follow from those of the layer below: ``own``, E s_i^2 by block, and ``shared``, E s_i s_k of different neurons.
-
-    Parameters
-    ----------
-    chain : Chain
-    x : (d,) array
-        One input.
-    width : int
-        Of all hidden layers; masks and weights are drawn anew, sigma_w^2 = 2.
-
-    Returns
-    -------
-    list of (blocks,) arrays
-        One for each hidden layer, by block; NaN where a position keeps nothing.
-    """
-    squares = np.asarray(x, dtype=np.float64) ** 2
-    first = chain.graphons[0].values[:, chain.input_labels(squares.size)]
-    scale = 2 / squares.size
-    mean = scale * first @ squares
-    shared = np.outer(mean, mean)
-    own = mean**2 + scale**2 * (first * (1 - first)) @ squares**2
-    found = [_excess(own, mean)]
-    for graphon in chain.graphons[1:-1]:
-        W, count = graphon.values, np.bincount(block_labels(graphon.column_measure, width), minlength=mean.size)
-        scale = 2 / width
-        pairs = scale**2 * W @ ((np.outer(count, count) - np.diag(count)) * shared / 4) @ W.T
-        fourth = scale**2 * count * 1.5 * own
-        mean = scale * W @ (count * mean / 2)
-        own, shared = W @ fourth + np.diag(pairs), (W * fourth) @ W.T + pairs
-        found.append(_excess(own, mean))
-    return found
-
-
-def _excess(own: Array, mean: Array) -> Array:
-    return np.asarray(3 * (np.divide(own, mean**2, out=np.full(mean.size, np.nan), where=mean > 0) - 1))
-
-
 def degrees_study(
     kept: Sequence[int] = KEPT,
     *,
@@ -269,3 +228,34 @@ def of_degree(*, kept: int, width: int, networks: int, neurons: int, trial: int,
     # Half of the first layer's variance 2 |x|^2 / d reaches the next through ReLU, which He's factor 2 makes up for.
     variance = 2 * float((x**2).mean()) * kept / width
     return {**_normality(z / math.sqrt(variance)), "zero": float((z == 0).mean())}
+
+
+def kurtosis_rate(widths: ArrayLike, kurtosis: ArrayLike) -> Interval:
+    """The exponent a of excess kurtosis ~ width^-a, with a 95 % interval.
+
+    By least squares with weights from the spread of the trials, not of logarithms: where little is left of the excess
+    some trials are below zero.
+
+    Parameters
+    ----------
+    widths : (w,) array
+    kurtosis : (w, trials) array
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two widths or trials, or shapes do not fit.
+    """
+    n, values = np.asarray(widths, dtype=np.float64), np.asarray(kurtosis, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] < 2 or n.shape != values.shape[:1] or n.size < 2:
+        raise ValueError(
+            f"widths and kurtosis have shapes {n.shape} and {values.shape}, but must be (w,) and (w, trials) with at "
+            "least two widths and two trials"
+        )
+    trials = values.shape[1]
+    errors = values.std(axis=1, ddof=1) / math.sqrt(trials)
+    (_, a), spread = optimize.curve_fit(
+        lambda x, c, a: c * x**-a, n / n[0], values.mean(axis=1), (values[0].mean(), 1.0), errors, absolute_sigma=True
+    )
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, trials - 1) * math.sqrt(spread[1, 1])
+    return Interval(float(a), float(a - half), float(a + half))

@@ -116,8 +116,8 @@ def finite_kernels(
     dict from str to float
         Means over the networks: ``frobenius``, the Frobenius norm of the deviation over that of the limit;
         ``operator``, the same in operator norm; ``entry``, the largest deviation over the limit's largest entry;
-        ``shape_error``, the Frobenius distance to the nearest multiple of the limit over the kernel's norm. And
-        ``squared_bias``, the mean inner product of two networks' deviations over the limit's squared norm: in
+        ``shape_error``, the Frobenius distance from the limit to the nearest multiple of the kernel, over the limit's
+        norm. And ``squared_bias``, the mean inner product of two networks' deviations over the limit's squared norm: in
         expectation the squared relative distance from the mean kernel to the limit.
     """
     chain, limit = _limit(shape, density, activation, images, seed)
@@ -135,7 +135,9 @@ def finite_kernels(
 def _distances(kernels: Array, limit: Array) -> dict[str, float]:
     deviations, size = kernels - limit, float(np.linalg.norm(limit))
     norms = np.linalg.norm(deviations, axis=(1, 2))
-    cosines = (kernels * limit).sum(axis=(1, 2)) / (np.linalg.norm(kernels, axis=(1, 2)) * size)
+    sizes = np.linalg.norm(kernels, axis=(1, 2)) * size
+    # A network through which nothing passes has the kernel 0: no multiple of it is any nearer to the limit.
+    cosines = (kernels * limit).sum(axis=(1, 2)) / np.where(sizes > 0, sizes, 1.0)
     products = np.linalg.norm(deviations.sum(axis=0)) ** 2 - (norms**2).sum()  # of all ordered pairs of two
     return {
         "frobenius": float(norms.mean() / size),
