@@ -18,7 +18,7 @@ from benchmarks.harness import FOLDER, Peer, Row
 
 TINY = cases.Scale(
     pruned_width=20,
-    pruning_rounds=3,
+    pruning_rounds=3, training_steps=2, trained_densities=(0.5, 0.1),
     images=32, blocks=4, groups=2, depth=2, width=16, series_blocks=2, empirical_images=16, masked_images=8,
     many_images=48, chains=4, networks=3, network_width=16, rounds=3, slow_rounds=2,
     image_counts=(16, 32), block_counts=(2, 4), depths=(1, 2),
@@ -64,7 +64,7 @@ def test_all_cases_end_in_a_table_and_a_file(
     assert all(np.isfinite([row.low, row.value, row.high]).all() and row.low <= row.value <= row.high for row in rows)
     # Of the kernels' own limits, each case has one, two where time and memory are asked.
     limits = [row.asked for row in rows if row.asked is not None and "error" not in row.unit]
-    assert limits == [6, 1.2, 15, 30, 2, 0.2, 3, 3, 0.1, 0.5, 0.5, 0.5, 0.5]
+    assert limits == [6, 1.2, 15, 30, 2, 0.2, 3, 3, 0.1, 0.5, 0.5, 0.5, 0.5, 1.1, 1.1]
     assert {row.case: row.unit for row in rows}["growth with blocks"] == "exponent"
     assert found["machine"]["peer"] == {"pretender": "1"}
     assert set(found["machine"]) == {

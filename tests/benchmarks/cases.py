@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from benchmarks import accuracy, problems
 from benchmarks.harness import Peer, Row, alone, median, rounds_of, seconds
 from benchmarks.pruners import pruners
+from benchmarks.trainers import trainers
 from graphon_lib.intervals import fitted_rate
 
 RATIO = "times the peer"
@@ -46,6 +47,8 @@ class Scale:
     pruned_width: int = 2000
     pruned_density: float = 0.2
     pruning_rounds: int = 100
+    trained_densities: tuple[float, ...] = (0.5, 0.2, 0.1, 0.05, 0.02)
+    training_steps: int = 200
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,12 @@ def pruning(bench: Bench) -> Iterator[Row]:
     yield from pruners(scale.depth, scale.pruned_width, scale.pruned_density, scale.pruning_rounds, scale.slow_rounds)
 
 
+def training(bench: Bench) -> Iterator[Row]:
+    scale = bench.scale
+    yield from trainers(scale.depth, scale.width, scale.trained_densities, scale.training_steps, scale.slow_rounds)
+
+
 CASES: tuple[Callable[[Bench], Iterator[Row]], ...] = (
     errors, general, collapsible, double, series, masked, dense, empirical_memory, growth, many, pruning,
+    training,
 )  # fmt: skip
