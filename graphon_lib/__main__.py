@@ -1,4 +1,4 @@
-"""The command line: ``python -m graphon_lib sweep | study | audit``, each with ``--help``."""
+"""The command line: ``python -m graphon_lib sweep | study | audit | claims``, each with ``--help``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ERRORS_SHOWN = 3
 
 app = typer.Typer(
-    help="Sweeps over pruning masks, the studies of the book, and the check of stored results.",
+    help="Sweeps over pruning masks, the studies of the book, the check of stored results, and the ledger of claims.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -133,6 +133,43 @@ def audit_command(
     if differences:
         raise _end("\n".join(str(difference) for difference in differences), FAILED)
     typer.echo(f"{store}: the rows recomputed are what is stored")
+
+
+@app.command("claims")
+def claims_command(
+    as_json: Annotated[bool, typer.Option("--json", help="As the site's claims.json has them.")] = False,
+) -> None:
+    """Print the ledger: each claim with its tests, what was measured, and the verdict.
+
+    From the executed notebooks of the project around the working directory.
+
+    Exit status: 0 if all claims are printed, whatever their verdicts, 1 if a notebook is missing, unreadable or not
+    executed, 2 outside the project.
+    """
+    import json
+
+    from graphon_lib.claims import CLAIMS, read_ledger
+    from graphon_lib.claims.table import text_table
+    from graphon_lib.sweeps.results import notebooks_folder
+
+    try:
+        folder = notebooks_folder()
+    except FileNotFoundError as error:
+        raise _end(str(error), BAD_INPUT) from None
+    try:
+        found = read_ledger(folder / f"{name}.ipynb" for name in sorted({c.notebook for c in CLAIMS.values()}))
+    except (OSError, ValueError) as error:
+        raise _end(str(error), FAILED) from None
+    entries = [evidence.entry() for evidence in found]
+    typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, allow_nan=False) if as_json else text_table(entries))
+    lacking = [claim for key, claim in CLAIMS.items() if key not in {evidence.claim for evidence in found}]
+    if lacking:
+        notebooks = ", ".join(sorted({f"{folder.name}/{claim.notebook}.ipynb" for claim in lacking}))
+        raise _end(
+            f"Nothing is recorded on {', '.join(claim.id for claim in lacking)}, in {notebooks}; execute what is not "
+            "executed with `make notebooks`",
+            FAILED,
+        )
 
 
 def _end(sentence: str, status: int) -> typer.Exit:

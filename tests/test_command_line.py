@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from distributed import LocalCluster
 from typer.testing import CliRunner, Result
 
 from graphon_lib.__main__ import app
+from graphon_lib.claims import CLAIMS, Evidence, ledger
 from graphon_lib.sweeps import study
 from graphon_lib.sweeps.store import Store, StoreError
 from graphon_lib.sweeps.studies import STUDIES
@@ -48,12 +50,13 @@ def written(widths: str) -> str:
 @pytest.mark.parametrize(
     ("command", "parts"),
     [
-        ([], ["sweep", "study", "audit", "Compute the trials of a grid that its store lacks.", "Compute the rows of",
-              "Recompute random rows of"]),
+        ([], ["sweep", "study", "audit", "claims", "Compute the trials of a grid that its store lacks.",
+              "Compute the rows of", "Recompute random rows of", "Print the ledger: each claim with"]),
         (["sweep"], ["CONFIG", "--store DIR", "[default: notebooks/results/<name>]", "--scheduler ADDRESS",
                      "--workers N", "goes on where it was", "Exit status: 0 if"]),
-        (["study"], ["NAME", "--store DIR", "[default: notebooks/results/estimation/<name>]", "--workers N",
+        (["study"], ["NAME", "--store DIR", "[default: notebooks/results/<group>/<name>]", "--workers N",
                      ", ".join(STUDIES), "goes on where it was", "Exit status: 0 if"]),
+        (["claims"], ["--json", "Exit status: 0 if all claims are printed, whatever their verdicts"]),
         (["audit"], ["STORE", "--rows N", "[default: 20", "--seed S", "Exit status: 0 if"]),
     ],
 )  # fmt: skip
@@ -189,3 +192,60 @@ def test_a_study_that_is_none_is_status_2():
     said = run("study", "nonsense")
     assert said.exit_code == 2
     assert f"'nonsense' is none of {', '.join(STUDIES)}" in " ".join(said.stderr.replace("│", " ").split())
+
+
+def recorded(claims: Iterable[str]) -> None:
+    """A project around the working directory whose notebooks have recorded these claims, and no others."""
+    Path("notebooks/results").mkdir(parents=True)
+    for name in {claim.notebook for claim in CLAIMS.values()}:
+        here = [claim for claim in map(CLAIMS.get, claims) if claim and claim.notebook == name]
+        evidence = [Evidence(c.id, {test.name: test.threshold for test in c.tests}, "1.", "fig-x") for c in here]
+        output = [{"output_type": "execute_result", "data": ledger(*evidence)._repr_mimebundle_()}] if here else []
+        cells = [{"cell_type": "code", "source": "", "outputs": output}]
+        Path("notebooks", f"{name}.ipynb").write_text(json.dumps({"cells": cells}))
+
+
+def test_the_ledger_is_printed_wherever_in_the_project_one_is(monkeypatch):
+    recorded(CLAIMS)
+    monkeypatch.chdir("notebooks")
+    said = run("claims")
+    assert said.exit_code == 0, said.output
+    assert said.stdout.startswith("15 not reproduced\n\nC1  ✗ not reproduced: ")
+    as_json = run("claims", "--json")
+    assert as_json.exit_code == 0
+    entries = json.loads(as_json.stdout)
+    assert [entry["id"] for entry in entries] == list(CLAIMS)
+    assert all({"claim", "where", "test", "statistic", "interval", "verdict", "link"} <= set(e) for e in entries)
+
+
+def test_claims_outside_the_project_are_status_2(tmp_path):
+    said = run("claims")
+    assert said.exit_code == 2
+    assert said.stderr == f"no notebooks/results in {tmp_path} or above it; run this inside the project's folder\n"
+
+
+def test_a_notebook_that_was_not_executed_is_named():
+    recorded([claim for claim in CLAIMS if claim not in ("C4", "B2")])
+    said = run("claims")
+    assert said.exit_code == 1
+    assert said.stdout.startswith("13 not reproduced\n")
+    assert said.stderr == (
+        "Nothing is recorded on C4, B2, in notebooks/02_graphon_estimation.ipynb; execute what is not executed with "
+        "`make notebooks`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("break_it", "sentence"),
+    [
+        (lambda path: path.unlink(), "02_graphon_estimation.ipynb is not there; execute it first"),
+        (lambda path: path.write_text("{"), "02_graphon_estimation.ipynb is no notebook; restore it"),
+    ],
+)
+def test_a_notebook_that_cannot_be_read_is_status_1(break_it, sentence):
+    recorded(CLAIMS)
+    break_it(Path("notebooks/02_graphon_estimation.ipynb"))
+    said = run("claims")
+    assert said.exit_code == 1
+    assert sentence in said.stderr
+    assert not said.stdout

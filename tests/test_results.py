@@ -32,7 +32,7 @@ def test_the_project_is_found_from_below_and_missed_from_outside(
     monkeypatch.chdir(project / "notebooks" / "somewhere")
     assert notebooks_folder() == project / "notebooks"
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"run the notebook inside the project's folder"):
+    with pytest.raises(FileNotFoundError, match=r"run this inside the project's folder"):
         results(GRID)
 
 

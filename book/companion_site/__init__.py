@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from companion_site.benchmark import BenchmarkDirective
-from companion_site.claims_table import ClaimsDirective
+from companion_site.claims_table import ClaimsDirective, check_links, write_json
 from companion_site.explorer import ExplorerDirective, load_scripts, write_scripts
 from companion_site.offline_assets import copy_assets, drop_thebe_nodes, drop_thebe_scripts
 
@@ -24,7 +24,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("explorer", ExplorerDirective)
     app.connect("builder-inited", write_scripts)
     app.connect("html-page-context", load_scripts)
+    app.connect("env-check-consistency", check_links)
     app.connect("build-finished", copy_assets)
+    app.connect("build-finished", write_json)
     # After sphinx-thebe (priority 500) has added what is to go.
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("html-page-context", drop_thebe_scripts, priority=900)

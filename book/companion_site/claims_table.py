@@ -1,79 +1,75 @@
-"""The ledger of claims as a page: ``{claims}`` lists what the executed chapters recorded, with a count of verdicts."""
+"""The ledger of claims on the site: the page of all, the table below each chapter, and ``claims.json`` at the root."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
-from sphinx import addnodes
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from graphon_lib.claims import MIME_TYPE, VERDICTS, read_ledger
+from graphon_lib.claims import MIME_TYPE, Evidence, read_ledger
+from graphon_lib.claims.table import html_table, verdict_badge, verdict_counts
 
-__all__ = ["MIME_TYPE", "ClaimsDirective", "claims_list", "verdict_counts"]
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
+__all__ = ["MIME_TYPE", "ClaimsDirective", "chapter_table", "check_links", "write_json"]
 
-def claims_list(rows: Iterable[dict[str, str]]) -> nodes.bullet_list:
-    """One entry a claim: its name and verdict, what it says, the evidence, and where it comes from.
-
-    A list and not a table, since a phone shows it as it is, and a screen reader reads it in order.
-
-    Parameters
-    ----------
-    rows : iterable of dict
-        As :func:`graphon_lib.claims.read_ledger` returns them. Where ``notebook`` is present, a link leads there.
-    """
-    items = nodes.bullet_list(classes=["claims"])
-    for row in rows:
-        source = nodes.paragraph("", f"Paper: {row['where']}.", classes=["claim-source"])
-        if "notebook" in row:
-            source += [nodes.Text(" Examined in "), _chapter(row["notebook"]), nodes.Text(".")]
-        head = nodes.paragraph("", "", nodes.strong(text=row["claim"]), nodes.Text(" "), classes=["claim-head"])
-        head += _verdict(row["verdict"])
-        statement = nodes.paragraph(text=row["statement"], classes=["claim-statement"])
-        evidence = nodes.paragraph(text=row["evidence"], classes=["claim-evidence"])
-        items += nodes.list_item("", head, statement, evidence, source, classes=["claim"])
-    return items
+logger = logging.getLogger(__name__)
 
 
-def verdict_counts(rows: Iterable[dict[str, str]]) -> nodes.bullet_list:
-    """How many claims have each verdict, best first."""
-    counts = Counter(row["verdict"] for row in rows)
-    items = nodes.bullet_list(classes=["verdict-counts"])
-    for verdict in VERDICTS:
-        line = nodes.paragraph("", "", nodes.strong(text=f"{counts[verdict]} "), _verdict(verdict))
-        items += nodes.list_item("", line)
-    return items
+def chapter_table(records: Sequence[dict[str, Any]]) -> nodes.raw:
+    """The claims that a chapter records, as they stand in its output; links lead to figures of the same page."""
+    entries = [Evidence.of(record).entry() for record in records]
+    return nodes.raw(text=html_table(entries, lambda entry: "#" + entry["link"].split("#")[1]), format="html")
 
 
 class ClaimsDirective(SphinxDirective):
-    """``{claims}``: the ledger of all chapters, read from the notebooks in ``chapters/``."""
+    """``{claims}``: the ledger of all chapters, read from the notebooks in ``chapters/``, with a count of verdicts."""
 
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
         """Read the notebooks and lay out their claims."""
-        notebooks = sorted(Path(self.env.srcdir, "chapters").glob("*.ipynb"))
+        notebooks = _notebooks(self.env.srcdir)
         for notebook in notebooks:
             self.env.note_dependency(str(notebook))
-        rows = read_ledger(notebooks)
-        if not rows:
+        evidence = read_ledger(notebooks)
+        if not evidence:
             raise self.error(
-                f"claims found no verdict in the {len(notebooks)} notebooks of chapters/, but needs at least one; "
+                f"claims found no evidence in the {len(notebooks)} notebooks of chapters/, but needs at least one; "
                 "execute the notebooks with `make book`"
             )
-        return [verdict_counts(rows), claims_list(rows)]
+        entries = [one.entry() for one in evidence]
+        counts = "".join(
+            f"<li><strong>{count}</strong> {verdict_badge(verdict)}</li>\n"
+            for verdict, count in verdict_counts(entries).items()
+        )
+        table = html_table(entries, lambda entry: entry["link"])
+        return [nodes.raw(text=f'<ul class="verdict-counts">\n{counts}</ul>\n{table}', format="html")]
 
 
-def _verdict(verdict: str) -> nodes.inline:
-    # The words carry the meaning; the class only colours them.
-    return nodes.inline(text=verdict, classes=["verdict", f"verdict-{verdict.replace(' ', '-')}"])
+def check_links(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn, once all pages are read, of evidence that names a figure which its chapter does not have."""
+    figures = env.domains["std"].anonlabels
+    for one in read_ledger(_notebooks(env.srcdir)):
+        page = one.entry()["link"].split(".html")[0]
+        if figures.get(one.cell, ("",))[0] != page:
+            logger.warning("evidence on %s names the figure %r, which is not on the page %s", one.claim, one.cell, page)
 
 
-def _chapter(notebook: str) -> addnodes.pending_xref:
-    """A link that shows the chapter's title."""
-    target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/chapters/{notebook}"}
-    return addnodes.pending_xref("", nodes.inline(), refexplicit=False, refwarn=True, **target)
+def write_json(app: Sphinx, error: Exception | None) -> None:
+    """Write ``claims.json`` at the root of the built site: a list of objects, see :meth:`Evidence.entry`."""
+    evidence = [] if error or app.builder.format != "html" else read_ledger(_notebooks(app.srcdir))
+    if evidence:
+        text = json.dumps([one.entry() for one in evidence], indent=2, ensure_ascii=False, allow_nan=False)
+        Path(app.outdir, "claims.json").write_text(text + "\n", encoding="utf8")
+
+
+def _notebooks(source: str | Path) -> list[Path]:
+    return sorted(Path(source, "chapters").glob("*.ipynb"))

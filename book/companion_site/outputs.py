@@ -31,5 +31,5 @@ class OutputRenderer:
             label = data.cell_metadata.get("mystnb", {}).get("image", {}).get("alt")
             return [nodes.raw(text=plotly_figures.figure_html(data.content, label), format="html")]
         if data.mime_type == claims_table.MIME_TYPE:
-            return [claims_table.claims_list(data.content)]
+            return [claims_table.chapter_table(data.content)]
         return None

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ class Evidence:
 
     def _interval(self, name: str) -> Interval:
         value = self.statistics[name]
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = Interval(value, value, value)
+        if isinstance(value, Real) and not isinstance(value, bool):
+            value = Interval(*[float(value)] * 3)
         if not isinstance(value, Interval):
             raise TypeError(f"statistic {name!r} of {self.claim} is {value!r}, but must be an Interval or a number")
         if value.low > value.high:
@@ -86,7 +87,7 @@ class Evidence:
         tests = []
         for test in claim.tests:
             interval = self.intervals.get(test.name)
-            found = interval is not None and measured(interval)
+            found = interval if interval is not None and measured(interval) else None
             tests.append(
                 {
                     "name": test.name,
@@ -94,9 +95,9 @@ class Evidence:
                     "side": test.side,
                     "threshold": test.threshold,
                     "reason": test.reason,
-                    "statistic": interval.estimate if found and interval else None,
-                    "interval": [interval.low, interval.high] if found and interval else None,
-                    "passed": test.passes(interval) if found and interval else None,
+                    "statistic": found.estimate if found else None,
+                    "interval": [found.low, found.high] if found else None,
+                    "passed": test.passes(found) if found else None,
                 }
             )
         return {
@@ -113,6 +114,12 @@ class Evidence:
             "tests": tests,
             "evidence": self.sentence,
         }
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Evidence:
+        """What :meth:`record` kept."""
+        statistics = {name: Interval(*numbers) for name, numbers in record["statistics"].items()}
+        return cls(record["claim"], statistics, record["sentence"], record["cell"])
 
     def record(self) -> dict[str, Any]:
         """What is kept in the notebook: numbers, and no verdict."""
@@ -182,13 +189,8 @@ def read_ledger(paths: Iterable[str | Path]) -> list[Evidence]:
     for path in map(Path, paths):
         for record in _records(path):
             try:
-                evidence = Evidence(
-                    record["claim"],
-                    {name: Interval(*numbers) for name, numbers in record["statistics"].items()},
-                    record["sentence"],
-                    record["cell"],
-                )
-            except (KeyError, TypeError, ValueError) as error:
+                evidence = Evidence.of(record)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"{path} records what is no evidence of this version ({type(error).__name__}: {error}); execute it "
                     "again with `make notebooks`"
@@ -209,10 +211,10 @@ def _records(path: Path) -> list[dict[str, Any]]:
         raise FileNotFoundError(f"notebook {path} is not there; execute it first, or leave it out of paths")
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError, TypeError):
+        outputs = itertools.chain.from_iterable(cell.get("outputs", []) for cell in cells)
+        return [record for output in outputs for record in output.get("data", {}).get(MIME_TYPE, [])]
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise ValueError(f"{path} is no notebook; restore it, or make it again with `make notebooks`") from None
-    outputs = itertools.chain.from_iterable(cell.get("outputs", []) for cell in cells)
-    return [record for output in outputs for record in output.get("data", {}).get(MIME_TYPE, [])]
 
 
 def says(sentence: str, holds: bool | np.bool_) -> None:

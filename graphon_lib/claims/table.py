@@ -41,18 +41,14 @@ def verdict_counts(entries: Sequence[Entry]) -> dict[str, int]:
 
 
 def text_table(entries: Sequence[Entry]) -> str:
-    """For a terminal: a line a claim with its verdict, and below it tests and evidence."""
-    lines = []
+    """For a terminal: how many claims have which verdict, then each with its verdict, tests, and what was measured."""
+    lines = [", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(entries).items())]
     for entry in entries:
-        lines.append(f"{entry['id']:4}{SIGNS[entry['verdict']]} {entry['verdict']}: {entry['title']}")
-        told = [f"{entry['claim']} ({entry['where']})"]
+        lines += ["", f"{entry['id']:4}{SIGNS[entry['verdict']]} {entry['verdict']}: {entry['title']}"]
         for test in entry["tests"]:
-            outcome = {True: "passed", False: "failed", None: "open"}[test["passed"]]
-            told.append(f"{outcome}: {test['measure']}: {statistic(test)}, to be {needed(test)}")
-        for line in [*told, entry["evidence"]]:
-            lines += textwrap.wrap(line, _WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(entries).items())
-    return "\n".join([*lines, f"{len(entries)} claims: {counts}"])
+            lines.append(f"      {_outcome(test)}: {test['name']} {statistic(test)}, to be {needed(test)}")
+        lines += textwrap.wrap(entry["evidence"], _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
 
 
 def html_table(entries: Sequence[Entry], link: Callable[[Entry], str] | None = None) -> str:
@@ -74,40 +70,40 @@ def html_table(entries: Sequence[Entry], link: Callable[[Entry], str] | None = N
                 '<tbody role="rowgroup">\n<tr role="row" class="claim-group"><th scope="rowgroup" role="rowheader" '
                 f'colspan="3">{heading}</th></tr>\n{rows}</tbody>\n'
             )
+    # The roles stay when a phone shows rows one below the other.
     return (
-        '<table class="claims" role="table">\n<caption>What was claimed, and what was measured here</caption>\n'
+        '<table class="claims" role="table">\n<caption>What was claimed, and what was measured here. Open a claim for '
+        "its tests.</caption>\n"
         f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>\n{groups}</table>'
     )
 
 
 def _row(entry: Entry, link: Callable[[Entry], str] | None) -> str:
     first = entry["tests"][0]
+    told = {key: html.escape(entry[key]) for key in ("id", "title", "claim", "where", "evidence")}
     tests = "".join(
-        f'<li class="test-{_word(test)}">{html.escape(test["measure"])}: <strong>{statistic(test)}</strong>, to be '
-        f"{needed(test)}: <em>{_word(test)}</em>. {html.escape(test['reason'])}</li>\n"
+        f'<li class="test-{_outcome(test)}"><strong>{html.escape(test["name"])}</strong>: '
+        f"{html.escape(test['measure'])}. {statistic(test)}, to be {needed(test)}: <strong>{_outcome(test)}</strong>. "
+        f'<span class="claim-note">{html.escape(test["reason"])}</span></li>\n'
         for test in entry["tests"]
     )
-    title = html.escape(entry["title"])
-    shown = f'<p><a href="{html.escape(link(entry))}">See the figure</a></p>\n' if link else ""
+    shown = f'<p><a href="{html.escape(link(entry))}">The figure that shows it</a></p>\n' if link else ""
     return (
-        f'<tr role="row" class="claim" id="claim-{entry["id"]}">'
-        f'<th scope="row" role="rowheader"><details><summary><b>{entry["id"]}</b> {title}</summary>\n'
-        f'<div class="claim-more">\n<p>{html.escape(entry["claim"])} <span class="claim-where">'
-        f"{html.escape(entry['where'])}.</span></p>\n<ul>\n{tests}</ul>\n"
-        f"<p>{html.escape(entry['evidence'])}</p>\n{shown}</div></details></th>"
-        f'<td role="cell">{_verdict(entry["verdict"])}</td>'
+        f'<tr role="row" class="claim" id="claim-{told["id"]}"><th scope="row" role="rowheader">'
+        f'<details><summary><span class="claim-id">{told["id"]}</span> {told["title"]}</summary>\n'
+        f'<div class="claim-more">\n<p>{told["claim"]} <span class="claim-note">{told["where"]}.</span></p>\n'
+        f"<ul>\n{tests}</ul>\n<p>{told['evidence']}</p>\n{shown}</div></details></th>"
+        f'<td role="cell">{verdict_badge(entry["verdict"])}</td>'
         f'<td role="cell" class="claim-number">{html.escape(first["name"])} <strong>{statistic(first)}</strong>, '
         f"to be {needed(first)}</td></tr>\n"
     )
 
 
-def _verdict(verdict: str) -> str:
-    # The words carry the meaning; sign and colour repeat it.
-    return (
-        f'<span class="verdict verdict-{verdict.replace(" ", "-")}"><span aria-hidden="true">{SIGNS[verdict]}</span> '
-        f"{verdict}</span>"
-    )
+def verdict_badge(verdict: str) -> str:
+    """The verdict's words, which carry the meaning, with a sign and a class to colour them by, which repeat it."""
+    name = verdict.replace(" ", "-")
+    return f'<span class="verdict verdict-{name}"><span aria-hidden="true">{SIGNS[verdict]}</span> {verdict}</span>'
 
 
-def _word(test: Entry) -> str:
-    return {True: "passed", False: "failed", None: "open"}[test["passed"]]
+def _outcome(test: Entry) -> str:
+    return "open" if test["passed"] is None else "passed" if test["passed"] else "failed"

@@ -140,7 +140,7 @@ def notebooks_folder() -> Path:
     for folder in (here, *here.parents):
         if (folder / "notebooks" / "results").is_dir():
             return folder / "notebooks"
-    raise FileNotFoundError(f"no notebooks/results in {here} or above it; run the notebook inside the project's folder")
+    raise FileNotFoundError(f"no notebooks/results in {here} or above it; run this inside the project's folder")
 
 
 def _in_order(rows: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
