@@ -118,10 +118,30 @@ SHARPNESS = pd.DataFrame(
         for m, d, layer, _ in itertools.product(METHODS, DENSITIES, (1, 2), range(3))
     ]
 )
-KERNELS = {
-    name: pd.DataFrame([{"width": w, "trial": t, "error": RNG.uniform(1, 2) / w} for w in WIDTHS for t in (0, 1)])
-    for name in ("constant", "SNIP")
-}
+KERNELS = pd.DataFrame(
+    [
+        {"activation": a, "shape": shape, "density": d, "width": w, "trial": t, "frobenius": RNG.uniform(1, 2) / w}
+        for a, (shape, d), w, t in itertools.product(
+            ["relu", "tanh"], [("constant", 0.5), ("constant", 0.1), ("snip", 0.1)], WIDTHS, range(TRIALS)
+        )
+    ]
+)
+CURVED = pd.DataFrame(
+    [
+        {
+            "layer": layer, "position": position, "kept": k, "kurtosis": v, "low": v - 0.02, "high": v + 0.02,
+            "predicted": 15 / k,
+        }
+        for layer, position, k in itertools.product((2, 3), ("left", "right"), (2, 20, 1500))
+        for v in [15.5 / k]
+    ]
+)  # fmt: skip
+FEW = pd.DataFrame(
+    [
+        {"kept": k, "trial": t, "kurtosis": 15 / k + t, "zero": 2.0**-k, "distance": 0.3 / k}
+        for k, t in itertools.product((1, 2, 8), range(TRIALS))
+    ]
+)
 NETWORKS = [*itertools.product(METHODS, DENSITIES), ("dense", 1.0)]
 TRAINING = pd.DataFrame(
     [
@@ -193,18 +213,21 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "block_curves": lambda: figures.block_curves(BLOCKS, {"ramp": {10: 5.0}}),
     "collapse_scatter": lambda: figures.collapse_scatter(PAIRS),
     "eigenvalue_explorer": lambda: figures.eigenvalue_explorer(SPECTRA, range(1, 6)),
+    "error_by_density": lambda: figures.error_by_density(KERNELS[KERNELS["shape"] == "constant"]),
     "estimate_grid": lambda: figures.estimate_grid({"ramp": {"truth": np.eye(4), "usvt": np.eye(4)}}),
+    "few_weights": lambda: figures.few_weights(FEW),
     "flatness_dots": lambda: figures.flatness_dots(FLATNESS),
     "goodness_grid": lambda: figures.goodness_grid(GOODNESS, "C4"),
     "histogram_grid": lambda: figures.histogram_grid(MASKS, columns="width"),
-    "kernel_convergence": lambda: figures.kernel_convergence(KERNELS, {"constant": 0.5, "SNIP": 0.43}),
+    "kernel_convergence": lambda: figures.kernel_convergence(KERNELS[KERNELS["density"] == 0.1]),
+    "kurtosis_by_kept": lambda: figures.kurtosis_by_kept(CURVED),
     "loss_curves": lambda: figures.loss_curves(TRAINING),
     "mask_gallery": lambda: figures.mask_gallery(GALLERY),
     "metrics_by_sparsity": lambda: figures.metrics_by_sparsity(SPECTRA, METRICS, RUNGS),
     "overview": lambda: figures.overview(MASKS, TRAINING),
     "path_density_errors": lambda: figures.path_density_errors(LABELS),
     "preactivation_histograms": lambda: figures.preactivation_histograms(
-        RNG.normal(size=(2, 500)), np.array([1.0, 1.0]), ["top", "bottom"]
+        {"top": RNG.normal(size=500), "bottom": RNG.normal(size=500)}, {"top": 1.0, "bottom": 1.0}
     ),
     "predicted_curves": lambda: figures.predicted_curves(DESCENTS, {"a": "own kernel", "d": "Graphon NTK"}),
     "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS, NUMBERS),
@@ -462,8 +485,9 @@ def test_block_against_slope_draws_mean_ratios(drawn: dict[str, Any]) -> None:
 
 
 def test_preactivation_histograms_draw_the_limits_gaussians() -> None:
-    samples = np.random.default_rng(1).normal(size=(2, 40_000)) * [[1.0], [2.0]]
-    figure = figures.preactivation_histograms(samples, np.array([1.0, 4.0]), ["top", "bottom"])
+    rng = np.random.default_rng(1)
+    samples = {"top": rng.normal(size=40_000), "bottom": 2 * rng.normal(size=40_000)}
+    figure = figures.preactivation_histograms(samples, {"top": 1.0, "bottom": 4.0})
     assert [axes.get_title() for axes in figure.axes] == ["top", "bottom"]
     for axes, variance in zip(figure.axes, (1, 4), strict=True):
         x, y = axes.get_lines()[0].get_data()
@@ -473,15 +497,49 @@ def test_preactivation_histograms_draw_the_limits_gaussians() -> None:
         assert np.abs(heights - np.interp(middles, x, y)).max() < 0.1 * y.max()
 
 
-def test_kernel_convergence_draws_means_and_rates(drawn: dict[str, Any]) -> None:
+def test_kurtosis_is_drawn_with_intervals_on_predicted_lines(drawn: dict[str, Any]) -> None:
+    figure = drawn["kurtosis_by_kept"]
+    assert [axes.get_title() for axes in figure.axes] == ["layer 2", "layer 3"]
+    assert texts(figure) == ["left", "right"]
+    for axes in figure.axes:
+        points, line = axes.get_lines()[:2]
+        np.testing.assert_allclose(points.get_ydata(), [7.75, 0.775, 15.5 / 1500])
+        np.testing.assert_allclose(line.get_ydata(), [7.5, 0.75, 0.01])
+        ends = [segment[:, 1] for segment in axes.collections[0].get_segments()]
+        np.testing.assert_allclose(ends, [(7.73, 7.77), (0.755, 0.795), (0.01, 0.02 + 15.5 / 1500)])
+
+
+def test_neurons_of_few_weights_are_drawn_on_theory(drawn: dict[str, Any]) -> None:
+    left, right = drawn["few_weights"].axes
+    theory, points = left.get_lines()
+    np.testing.assert_allclose(theory.get_ydata(), 15 / theory.get_xdata())
+    np.testing.assert_allclose(points.get_ydata(), [15.5, 8.0, 2.375])
+    lines = {line.get_label(): line.get_ydata() for line in right.get_lines()}
+    np.testing.assert_allclose(lines["share at exactly zero"], [0.5, 0.25, 2.0**-8])
+    np.testing.assert_allclose(lines["distance to the Gaussian"], [0.3, 0.15, 0.0375])
+
+
+def test_kernel_convergence_draws_means_beside_a_slope(drawn: dict[str, Any]) -> None:
     figure = drawn["kernel_convergence"]
-    lines = [line for line in figure.axes[0].get_lines() if not str(line.get_label()).startswith("_")]
-    for line, sweep in zip(lines, KERNELS.values(), strict=False):
-        np.testing.assert_array_equal(line.get_xdata(), WIDTHS)
-        np.testing.assert_allclose(line.get_ydata(), sweep.groupby("width")["error"].mean())
-    assert texts(figure)[:2] == ["constant: error ~ n^-0.50", "SNIP: error ~ n^-0.43"]
-    slope = np.polyfit(np.log(WIDTHS), np.log(lines[-1].get_ydata()), 1)[0]
-    assert slope == pytest.approx(-0.5)
+    assert [axes.get_title() for axes in figure.axes] == ["ReLU", "tanh"]
+    assert texts(figure) == ["constant", "SNIP", "slope −1/2"]
+    for axes, activation in zip(figure.axes, ("relu", "tanh"), strict=True):
+        lines = axes.get_lines()
+        for line, shape in zip(lines[:2], ("constant", "snip"), strict=True):
+            chosen = KERNELS[
+                (KERNELS["activation"] == activation) & (KERNELS["shape"] == shape) & (KERNELS["density"] == 0.1)
+            ]
+            np.testing.assert_array_equal(line.get_xdata(), WIDTHS)
+            np.testing.assert_allclose(line.get_ydata(), chosen.groupby("width")["frobenius"].mean())
+        assert np.polyfit(np.log(WIDTHS), np.log(lines[2].get_ydata()), 1)[0] == pytest.approx(-0.5)
+
+
+def test_errors_are_drawn_against_widths_and_kept_weights(drawn: dict[str, Any]) -> None:
+    figure = drawn["error_by_density"]
+    assert texts(figure) == ["c = 0.5", "c = 0.1"]
+    for by_width, by_kept, c in zip(*(axes.get_lines() for axes in figure.axes), (0.5, 0.1), strict=True):
+        np.testing.assert_allclose(by_kept.get_xdata(), c * by_width.get_xdata())
+        np.testing.assert_array_equal(by_kept.get_ydata(), by_width.get_ydata())
 
 
 def test_collapse_scatter_draws_every_pair(drawn: dict[str, Any]) -> None:

@@ -15,7 +15,10 @@ from graphon_lib.figures.estimators import mask_gallery as mask_gallery
 from graphon_lib.figures.estimators import path_density_errors as path_density_errors
 from graphon_lib.figures.estimators import recovery_curves as recovery_curves
 from graphon_lib.figures.limits import collapse_scatter as collapse_scatter
+from graphon_lib.figures.limits import error_by_density as error_by_density
+from graphon_lib.figures.limits import few_weights as few_weights
 from graphon_lib.figures.limits import kernel_convergence as kernel_convergence
+from graphon_lib.figures.limits import kurtosis_by_kept as kurtosis_by_kept
 from graphon_lib.figures.limits import preactivation_histograms as preactivation_histograms
 from graphon_lib.figures.masks import histogram_grid as histogram_grid
 from graphon_lib.figures.overview import overview as overview
