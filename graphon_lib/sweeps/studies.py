@@ -11,12 +11,12 @@ from graphon_lib.sweeps.gaussian import degrees_study, gaussian_study
 from graphon_lib.sweeps.goodness import goodness_study
 from graphon_lib.sweeps.labels import labels_study
 from graphon_lib.sweeps.limits import finite_kernels_study
+from graphon_lib.sweeps.plans import METHODS, whole_curves_study, whole_ladder_study, whole_training_study
 from graphon_lib.sweeps.recovery import blocks_study, flatness_study, recovery_study
 from graphon_lib.sweeps.results import notebooks_folder
 from graphon_lib.sweeps.sharpness import sharpness_study
 from graphon_lib.sweeps.study import Study, StudyError, run_study, stored_rows
 
-METHODS = ("random", "magnitude", "snip", "grasp", "synflow")
 DENSITIES = (0.3, 0.2, 0.1)
 
 STUDIES: dict[str, Callable[[], Study]] = {
@@ -29,6 +29,9 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "gaussian": gaussian_study,
     "degrees": degrees_study,
     "finite_kernels": finite_kernels_study,
+    "training": whole_training_study,
+    "ladder": whole_ladder_study,
+    "curves": whole_curves_study,
 }
 
 
