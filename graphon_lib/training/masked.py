@@ -13,7 +13,7 @@ from torch import nn
 from graphon_lib.networks import ACTIVATION_LAYERS, prunable_layers
 from graphon_lib.training.sparse import SparseLinear
 
-# Measured on four layers of 1024, with Adam and batches of 128: below this density sparse layers are the faster ones. In
+# Measured on four layers of 1024, with Adam and batches of 128: below this density sparse layers are the faster. In
 # layers of fewer weights than this, calls cost more than products do. A fixed rule and not a stop-watch, so that equal
 # arguments give equal numbers.
 DENSITY = 0.22
