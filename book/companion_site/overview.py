@@ -17,7 +17,7 @@ def main() -> None:
     started = sweeps.studied(sweeps.training_study(["dense", *METHODS], DENSITIES, trials=2))
     at_rest = sweeps.studied(sweeps.ladder_study(["dense", *METHODS], DENSITIES, trials=2))
     keys = ["method", "density", "trial"]
-    training = started.merge(at_rest[[*keys, "path_density"]], on=keys)
+    training = started.merge(at_rest[[*keys, "second_moment_scale"]], on=keys)
     TARGET.parent.mkdir(exist_ok=True)
     figures.overview(masks, training).savefig(TARGET, dpi=160)
     print(f"drawn: {TARGET.name}")

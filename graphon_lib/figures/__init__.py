@@ -19,6 +19,7 @@ from graphon_lib.figures.limits import error_by_density as error_by_density
 from graphon_lib.figures.limits import few_weights as few_weights
 from graphon_lib.figures.limits import kernel_convergence as kernel_convergence
 from graphon_lib.figures.limits import kurtosis_by_kept as kurtosis_by_kept
+from graphon_lib.figures.limits import parallel_spectra as parallel_spectra
 from graphon_lib.figures.limits import preactivation_histograms as preactivation_histograms
 from graphon_lib.figures.masks import histogram_grid as histogram_grid
 from graphon_lib.figures.overview import overview as overview
@@ -34,4 +35,4 @@ from graphon_lib.figures.style import percent_sparse as percent_sparse
 from graphon_lib.figures.training import curves_by_sparsity as curves_by_sparsity
 from graphon_lib.figures.training import loss_curves as loss_curves
 from graphon_lib.figures.training import predicted_curves as predicted_curves
-from graphon_lib.figures.training import start_against_paths as start_against_paths
+from graphon_lib.figures.training import start_against as start_against

@@ -68,8 +68,8 @@ def kurtosis_by_kept(table: pd.DataFrame) -> Figure:
             panel.plot(group["kept"], group["predicted"], color=colour, linewidth=1)
         panel.set(title=f"layer {layer}", xlabel="weights that a neuron keeps")
         logarithmic(panel, [1, 10, 100, 1000])
-        panel.set_ylim(lowest, None)
-    axes[0, 0].set_ylabel("excess kurtosis")
+    # The panels share it: only now does the axis reach as high as any of them.
+    axes[0, 0].set(ylabel="excess kurtosis", ylim=(lowest, 1.3 * table[["high", "predicted"]].max().max()))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -154,6 +154,21 @@ def _ticks(panel: Axes, ticks: list[int], label: str) -> None:
     logarithmic(panel, ticks)
     panel.set_xlabel(label)
     panel.tick_params(axis="x", rotation=45)
+
+
+@styled
+def parallel_spectra(eigenvalues: Mapping[str, np.ndarray]) -> Figure:
+    """Eigenvalues of kernels by their rank on logarithmic axes: kernels equal up to a factor are parallel lines."""
+    figure, axes = canvas(1, 1, 4.8, 3.8)
+    panel = axes[0, 0]
+    for (name, values), colour, marker in zip(eigenvalues.items(), COLOURS[::-1], MARKERS, strict=False):
+        panel.plot(np.arange(1, len(values) + 1), values, marker=marker, markersize=4, color=colour, label=name)
+    panel.set(xlabel="rank of the eigenvalue", ylabel="eigenvalue", xscale="log", yscale="log")
+    ranks = 2 ** np.arange(int(np.log2(len(values))) + 1)
+    panel.set_xticks(ranks, [f"{rank}" for rank in ranks])
+    panel.minorticks_off()
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
 
 
 @styled

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from graphon_lib.figures.masks import draw_histogram
 from graphon_lib.figures.style import METHOD_NAMES, styled
-from graphon_lib.figures.training import draw_start_against_paths
+from graphon_lib.figures.training import draw_start_against
 
 
 @styled
 def overview(masks: pd.DataFrame, training: pd.DataFrame) -> Figure:
-    """Sorted histograms of the widest masks, a panel a method, above early loss against path density."""
+    """Sorted histograms of the widest masks, a panel a method, above early loss against second-moment scale."""
     methods = list(masks["method"].unique())
     figure = plt.figure(figsize=(6.4, 4.6), layout="constrained")
     plt.close(figure)
@@ -24,6 +24,8 @@ def overview(masks: pd.DataFrame, training: pd.DataFrame) -> Figure:
     for panel, method in zip(above.subplots(1, len(methods)), methods, strict=True):
         draw_histogram(panel, np.mean(widest.loc[widest["method"] == method, "histogram"].tolist(), axis=0))
         panel.set_title(METHOD_NAMES[method])
-    draw_start_against_paths(below.subplots(), training)
+    panel = below.subplots()
+    draw_start_against(panel, training, "second_moment_scale", "second-moment scale of the pruned network")
+    panel.set_ylabel("mean loss, first steps")
     below.legend(loc="outside right center")
     return figure

@@ -90,8 +90,8 @@ def predicted_curves(curves: pd.DataFrame, rungs: Mapping[str, str]) -> Figure:
     Parameters
     ----------
     curves : DataFrame
-        One row a network, all of one density: ``method``, ``losses`` and ``r_losses`` for each rung r; the first of each
-        method is drawn, over its initial loss.
+        One row a network, all of one density: ``method``, ``losses`` and ``r_losses`` for each rung r; of each method,
+        the first is drawn, over its initial loss.
     rungs : dict
         Which rungs, and what the legend calls them; at most four.
     """
@@ -120,23 +120,34 @@ def predicted_curves(curves: pd.DataFrame, rungs: Mapping[str, str]) -> Figure:
 
 
 @styled
-def start_against_paths(training: pd.DataFrame) -> Figure:
-    """Mean loss over the first steps against path density, a point a network; larger markers are sparser networks."""
-    figure, axes = canvas(1, 1, 4.8, 3.8)
-    draw_start_against_paths(axes[0, 0], training)
-    figure.legend(loc="outside lower center", ncols=3)
+def start_against(training: pd.DataFrame, numbers: Mapping[str, str]) -> Figure:
+    """Mean loss over the first steps against numbers known before, a panel a number and a point a network.
+
+    Parameters
+    ----------
+    training : DataFrame
+        ``method``, ``density``, ``early_loss``, and a column for each number. Larger points are sparser networks.
+    numbers : dict
+        The columns, and what the axes call them.
+    """
+    figure, axes = canvas(1, len(numbers), 1.2 + 2.8 * len(numbers), 3.6, sharey=True)
+    for panel, (number, label) in zip(axes[0], numbers.items(), strict=True):
+        draw_start_against(panel, training, number, label)
+    axes[0, 0].set_ylabel("mean loss, first steps")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
 
 
-def draw_start_against_paths(panel: Axes, training: pd.DataFrame) -> None:
-    """What :func:`start_against_paths` shows, on given axes."""
+def draw_start_against(panel: Axes, training: pd.DataFrame, number: str, label: str) -> None:
+    """One panel of :func:`start_against`."""
     for method, group in training.groupby("method", sort=False):
         look = line_style(str(method))
         panel.scatter(
-            group["path_density"], group["early_loss"], s=30 + 50 * (1 - group["density"]), color=look["color"],
+            group[number], group["early_loss"], s=20 + 40 * (1 - group["density"]), color=look["color"],
             marker=look["marker"], label=look["label"], edgecolors="white", linewidths=0.5,
         )  # fmt: skip
-    panel.set(xscale="log", yscale="log", xlabel="path density of the masks", ylabel="mean loss, first steps")
+    panel.set(xscale="log", yscale="log", xlabel=label)
     panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panel.minorticks_off()
