@@ -7,10 +7,20 @@ import pandas as pd
 import pytest
 import torch
 
-from graphon_lib import empirical_ntk, estimate_chain, graphon_ntk, load_mnist, path_density, spectrum, train
+from graphon_lib import (
+    empirical_ntk,
+    estimate_chain,
+    graphon_ntk,
+    load_mnist,
+    path_density,
+    predicted_loss,
+    spectrum,
+    train,
+)
 from graphon_lib.data import load_indian_pines
 from graphon_lib.networks import forward
-from graphon_lib.sweeps import ladder_study, log_ranks, rung_by_rung, training_study
+from graphon_lib.sweeps import curves, curves_study, ladder_study, log_ranks, rung_by_rung, training_study
+from graphon_lib.sweeps.curves import curve
 from graphon_lib.sweeps.grid import pruned_mlp, trial_seed
 from graphon_lib.sweeps.ladder import METRICS, RUNGS, climb, initial_speed, kernel_metrics
 from graphon_lib.sweeps.starts import start
@@ -183,3 +193,55 @@ def test_rungs_in_long_form(climbed):
     assert sorted(long["rung"].unique()) == ["a", "c", "d", "e", "f", "g"]
     assert len(long) == 12
     assert long.query("rung == 'd'")["scale"].tolist() == [climbed["d_scale"]] * 2
+
+
+# Curves
+
+
+def test_curves_are_measured_and_predicted_from_every_rung():
+    found = curve(method="snip", density=0.5, network="own", depth=2, width=64, images=12, steps=6, trial=0, seed=0)
+    assert {name[0] for name in found if name.endswith("_error")} == set(RUNGS)
+    model, masks = pruned_mlp("snip", 0.5, depth=2, width=64, seed=trial_seed(0, 64, 0))
+    sample = load_mnist(12, seed=0)
+    targets = torch.nn.functional.one_hot(sample.labels, 10).double() - 0.1
+    residual = forward(model, masks, sample.inputs).detach().double() - targets
+    assert found["losses"][0] == pytest.approx(float((residual**2).sum()) / 24, rel=1e-6)
+    kernel = empirical_ntk(model, masks, sample.inputs)
+    rate = 0.2 * 12 / spectrum(kernel).eigenvalues[0]
+    predicted = predicted_loss(kernel, residual.numpy(), steps=6, learning_rate=rate)
+    np.testing.assert_allclose(found["a_losses"], predicted, rtol=1e-4)
+    error = np.sqrt(np.mean((predicted - found["losses"]) ** 2)) / found["losses"][0]
+    assert found["a_error"] == pytest.approx(error, rel=1e-4)
+    assert found["a_error"] < 0.1 < found["d_error"]
+    assert 0 < found["movement"] < 1
+
+
+def test_fresh_networks_are_predicted_from_their_own_kernel_and_the_limits():
+    found = curve(method="random", density=0.5, network="fresh", depth=1, width=200, images=8, steps=4, trial=0, seed=0)
+    assert {name[0] for name in found if name.endswith("_error")} == {"a", "d"}
+    assert max(found["a_error"], found["d_error"]) < 0.1
+
+
+def test_descent_that_diverges_is_predicted_by_nothing(monkeypatch):
+    def diverging(*_args, **_options):
+        raise FloatingPointError
+
+    monkeypatch.setattr(curves, "descend", diverging)
+    found = curve(method="random", density=0.5, network="fresh", depth=1, width=20, images=8, steps=4, trial=0, seed=0)
+    assert found["losses"] == found["a_losses"] == found["d_losses"] == []
+    assert found["movement"] == found["a_error"] == found["d_error"] == np.inf
+
+
+def test_kernels_under_which_descent_would_diverge_predict_nothing(monkeypatch):
+    monkeypatch.setattr(curves, "graphon_ntk", lambda inputs, _chain: 1e9 * np.eye(len(inputs)))
+    found = curve(method="random", density=0.5, network="fresh", depth=1, width=20, images=8, steps=4, trial=0, seed=0)
+    assert found["d_losses"] == []
+    assert found["d_error"] == np.inf
+    assert np.isfinite(found["a_error"])
+
+
+def test_curves_go_through_widths_settings_and_networks():
+    study = curves_study(["random", "dense"], [0.5], widths=[8, 16], trials=1)
+    assert [(c["width"], c["method"], c["network"]) for c in study.configurations] == [
+        (width, method, network) for width in (8, 16) for method in ("random", "dense") for network in ("own", "fresh")
+    ]
