@@ -22,7 +22,7 @@ from graphon_lib.sweeps.study import Study
 
 Array = NDArray[np.floating[Any]]
 
-WIDTHS = (64, 128, 256, 512, 1024, 2048)
+WIDTHS = (64, 128, 256, 512, 1024)
 
 # Shapes of hidden graphons, or the pruning method from whose masks the chain is estimated; and the kept share.
 CHAINS = (("constant", 0.2), ("smooth", 0.2), ("block", 0.2), ("snip", 0.1), ("synflow", 0.1))
