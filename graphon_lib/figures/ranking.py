@@ -54,7 +54,7 @@ def ranking_grid(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """
     wide = table.pivot(index="number", columns="setting", values="correlation")
     wide = wide.reindex(index=list(names), columns=list(table["setting"].unique()))
-    figure, axes = canvas(1, 1, 2.3 + 0.68 * wide.shape[1], 0.36 * wide.shape[0] + 1.6)
+    figure, axes = canvas(1, 1, min(7.0, 2.4 + 0.46 * wide.shape[1]), 0.32 * wide.shape[0] + 2.4)
     panel = axes[0, 0]
     image = panel.imshow(wide, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
     for row, column in np.ndindex(wide.shape):
@@ -65,5 +65,5 @@ def ranking_grid(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     panel.set_xticks(range(wide.shape[1]), list(wide.columns), rotation=90)
     panel.set_yticks(range(wide.shape[0]), list(names.values()))
     panel.grid(visible=False)
-    figure.colorbar(image, ax=panel, label="rank correlation with early loss")
+    figure.colorbar(image, ax=panel, label="rank correlation with early loss", location="bottom", aspect=40)
     return figure
