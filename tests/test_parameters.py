@@ -26,6 +26,7 @@ from graphon_lib.parameters import (
     Depth,
     Images,
     LearningRate,
+    LearningRates,
     Methods,
     ParameterError,
     Seed,
@@ -92,6 +93,7 @@ def test_everything_in_range_passes_as_it_is_and_as_text(widths_, count, seed, d
         (Methods, "[snip, random]", ["snip", "random"]),
         (Methods, "['snip']", ["snip"]),
         (LearningRate, "1e-3", 1e-3),
+        (LearningRates, "[1e-3, .1]", [1e-3, 0.1]),
         (Images, "[100, 1000]", [100, 1000]),
         (DataSources, "[teacher]", ["teacher"]),
         (Densities, "[1e-2, .5, 1]", [0.01, 0.5, 1.0]),
@@ -127,6 +129,11 @@ NAMES = (
         ),
         (Sparsity, [1, 1.0, -0.1, math.nan], "a number of at least 0 and below 1; pass for example -p it 0.9"),
         (LearningRate, [0, -1e-3, math.inf, math.nan], "a number above 0; pass for example -p it 0.001"),
+        (
+            LearningRates,
+            [[], [0.1, 0.1], [0], 0.1, [math.nan]],
+            "a list of one or more different numbers above 0; pass for example -p it '[0.001, 0.01]'",
+        ),
         (
             Densities,
             [[], [0.0], [0.1, 0.1], 0.1, "0.1", [math.nan]],
@@ -169,7 +176,7 @@ def test_what_is_impossible_is_said_in_one_sentence(kind, values, allowed):
 @pytest.mark.parametrize(
     "kind",
     [Count, Trials, Width, Depth, Seed, Density, Sparsity, LearningRate, Densities, Sparsities, Widths, Methods, Images,
-     DataSources],
+     DataSources, LearningRates],
 )  # fmt: skip
 def test_the_example_a_sentence_gives_is_accepted(kind):
     with pytest.raises(ParameterError) as caught:
