@@ -102,8 +102,8 @@ CLAIMS_ON_TRAINING = (
         tests=(
             Test(
                 "spectrum",
-                "Spearman's correlation with early loss, in size, at equal sparsity: the strongest of the limit's scale, "
-                "top eigenvalue, decay, effective rank, gap and energy in the top 5",
+                "Spearman's correlation with early loss, in size, at equal sparsity: the strongest of six numbers of the "
+                "limit: scale, top eigenvalue, decay, effective rank, gap and energy in the top 5",
                 0.5,
                 "above",
                 "To judge a mask, two out of three pairs have to be put in the right order, about which 0.5 is.",
