@@ -102,7 +102,7 @@ CLAIMS_ON_TRAINING = (
         tests=(
             Test(
                 "spectrum",
-                "Spearman's correlation with early loss, in size, at equal sparsity: the strongest of six numbers of the "
+                "Spearman's correlation with early loss, in size, at equal sparsity: strongest of six numbers of the "
                 "limit: scale, top eigenvalue, decay, effective rank, gap and energy in the top 5",
                 0.5,
                 "above",
