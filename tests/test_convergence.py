@@ -13,11 +13,13 @@ from graphon_lib.convergence import (
     cut_distances,
     doubling_rates,
     means,
+    pattern_differences,
     relative,
     scaling,
     separations,
 )
 from graphon_lib.cut import cut_norm
+from graphon_lib.intervals import difference_interval
 
 BLOCKS = 6
 
@@ -150,4 +152,30 @@ def test_separations_compare_the_first_half_of_one_with_the_second_of_the_other(
     within = np.mean([np.mean([abs(x - y) for x, y in itertools.combinations(g, 2)]) for g in (a, b)])
     assert row.ratio == pytest.approx(np.mean([abs(x - y) for x in a for y in b]) / within)
     assert row.p_value == pytest.approx(2 / 70)  # 8 choose 4, both labellings of the true groups
+    assert row.low < row.ratio < row.high
     assert separations(table[table["method"] != table["other"]], "d").empty
+    (pair,) = separations(
+        table[table["trial"].isin([0, 1, 4, 5]) & table["other_trial"].isin([0, 1, 4, 5])], "d"
+    ).itertuples()
+    assert np.isnan([pair.low, pair.high]).all()
+
+
+def test_patterns_differ_by_the_one_that_differs_most() -> None:
+    generator = np.random.default_rng(0)
+    level = {"random": (0.0, 0.0), "snip": (1.0, -3.0), "grasp": (1.0, 0.5)}
+    rows = [
+        (2, density, 1, method, generator.normal(a, 0.1), generator.normal(b, 0.1))
+        for density, (method, (a, b)), _ in itertools.product((0.3, 0.1), level.items(), range(10))
+    ]
+    table = pd.DataFrame(rows, columns=["depth", "density", "layer", "method", "C4", "row"])
+    table.loc[0, "C4"] = np.nan  # an empty mask
+    lonely = table.iloc[:1].assign(method="magnitude", C4=9.0)
+    found = pattern_differences(pd.concat([table, lonely]), ["C4", "row"])
+    assert len(found) == 6
+    first = found[(found["density"] == 0.3)].set_index(["method", "other"])
+    assert dict(first["column"]) == {("random", "snip"): "row", ("random", "grasp"): "C4", ("snip", "grasp"): "row"}
+    snip, grasp = (table[(table["density"] == 0.3) & (table["method"] == m)]["row"] for m in ("snip", "grasp"))
+    row = first.loc[("snip", "grasp")]
+    assert row["difference"] == pytest.approx(grasp.mean() - snip.mean())
+    assert row["low"] < row["difference"] < row["high"]
+    assert row["high"] == pytest.approx(difference_interval(grasp, snip).high)

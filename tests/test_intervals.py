@@ -12,13 +12,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from graphon_lib.intervals import Interval, equivalence, fitted_rate, mean_interval, rank_correlation, separation
+from graphon_lib.intervals import (
+    Interval,
+    difference_interval,
+    equivalence,
+    fitted_rate,
+    mean_interval,
+    median_interval,
+    rank_correlation,
+    separation,
+    separation_interval,
+    share_interval,
+)
 
 SIZES = np.repeat([100, 200, 400, 800], 3)
 
 
 def test_an_interval_prints_as_a_reader_wants_it() -> None:
     assert str(Interval(0.4894, 0.441, 0.5349)) == "0.49 (0.44 to 0.53)"
+
+
+@given(ends=st.tuples(*[st.floats(-9, 9)] * 3).map(sorted), inside=st.floats(0, 1))
+def test_the_size_of_an_interval_holds_the_sizes_of_what_it_holds(ends: list[float], inside: float) -> None:
+    low, estimate, high = ends
+    size = abs(Interval(estimate, low, high))
+    value = min(low + inside * (high - low), high)
+    assert size.estimate == abs(estimate)
+    assert size.low <= abs(value) <= size.high
+    assert (size.low == 0) == (low <= 0 <= high)
+    assert size.high == max(-low, high)
 
 
 # Fitted rates
@@ -224,3 +246,96 @@ def test_means_and_equivalence_say_what_is_wrong() -> None:
             equivalence(wrong, 1.0)
     with pytest.raises(ValueError, match="margin is 0, but must be positive"):
         equivalence([1.0, 2.0], 0)
+
+
+# Medians, shares and differences
+
+
+@pytest.mark.parametrize("size", [2, 5, 6, 9, 20, 45, 101])
+def test_a_median_lies_between_the_widest_ends_that_cover_it(size: int) -> None:
+    values = np.random.default_rng(size).normal(size=size)
+    found, in_order = median_interval(values), sorted(values)
+    assert found.estimate == np.median(values)
+    place = in_order.index(found.low)
+    assert found.high == in_order[-1 - place]
+    missed = [2 * stats.binom.cdf(k, size, 0.5) for k in (place, place + 1)]
+    assert place == 0 or missed[0] <= 0.05
+    assert missed[1] > 0.05 or size < 6 or missed[0] > 0.05
+    assert median_interval(values + 1.0).low == pytest.approx(found.low + 1.0)
+
+
+def test_intervals_of_medians_cover_the_truth() -> None:
+    drawn = np.random.default_rng(0).exponential(size=(500, 15))
+    intervals = [median_interval(row) for row in drawn]
+    assert np.mean([i.low < math.log(2) < i.high for i in intervals]) > 0.95
+
+
+@given(of=st.integers(1, 300), data=st.data())
+def test_shares_are_scipys(of: int, data: st.DataObject) -> None:
+    hits = data.draw(st.integers(0, of))
+    found = share_interval(hits, of)
+    peer = stats.binomtest(hits, of).proportion_ci(method="wilson")
+    assert found.estimate == hits / of
+    assert (found.low, found.high) == pytest.approx((peer.low, peer.high), abs=1e-12)
+    assert 0 <= found.low <= found.estimate <= found.high <= 1
+
+
+@given(sizes=st.tuples(st.integers(2, 9), st.integers(2, 9)), shift=st.floats(-3, 3), seed=st.integers(0, 99))
+def test_differences_are_scipys(sizes: tuple[int, int], shift: float, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    first, second = generator.normal(shift, 2, sizes[0]), generator.normal(0, 1, sizes[1])
+    found = difference_interval(first, second)
+    peer = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    assert found.estimate == pytest.approx(first.mean() - second.mean())
+    assert (found.low, found.high) == pytest.approx((peer.low, peer.high))
+
+
+def test_equal_values_differ_exactly() -> None:
+    assert difference_interval([2.0, 2.0], [0.5, 0.5, 0.5]) == Interval(1.5, 1.5, 1.5)
+
+
+@pytest.mark.parametrize(("hits", "of"), [(-1, 3), (4, 3), (0, 0)])
+def test_impossible_shares(hits: int, of: int) -> None:
+    with pytest.raises(ValueError, match=f"hits is {hits} of {of}, but must be between 0 and the number of tries"):
+        share_interval(hits, of)
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, math.nan], [[1.0, 2.0]]])
+def test_medians_and_differences_need_two_finite_values(values: Any) -> None:
+    with pytest.raises(ValueError, match="must hold at least 2 values, all of them finite"):
+        median_interval(values)
+    with pytest.raises(ValueError, match="must hold at least 2 values, all of them finite"):
+        difference_interval([1.0, 2.0], values)
+
+
+# How far groups lie apart, with an interval
+
+
+def test_the_ratio_of_a_separation_is_that_of_the_test() -> None:
+    points = np.random.default_rng(1).normal(size=12) + np.repeat([0.0, 1.5], 6)
+    found = separation_interval(distances_of(points), range(6), range(6, 12))
+    assert found.estimate == pytest.approx(separation(distances_of(points), range(6), range(6, 12))[0])
+    assert found.low < found.estimate < found.high
+    # The logarithm is what is symmetric, and doubling all distances changes no ratio.
+    assert found.estimate**2 == pytest.approx(found.low * found.high)
+    doubled = separation_interval(2 * distances_of(points), range(6), range(6, 12))
+    assert (doubled.low, doubled.high) == pytest.approx((found.low, found.high))
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_intervals_of_separations_cover_the_truth(shift: float) -> None:
+    generator = np.random.default_rng(0)
+    samples = generator.normal(size=(400, 20)) + np.repeat([0.0, shift], 10)
+    # E|X - Y| of Gaussians whose means are the shift apart, over that of equal means.
+    truth = (2 / math.sqrt(math.pi) * math.exp(-(shift**2) / 4) + shift * math.erf(shift / 2)) / (
+        2 / math.sqrt(math.pi)
+    )
+    intervals = [separation_interval(distances_of(points), range(10), range(10, 20)) for points in samples]
+    # Where groups overlap the ratio is skewed, and the upper end, on which no claim rests, comes out short.
+    assert np.mean([i.low < truth for i in intervals]) > 0.94
+    assert np.mean([i.low < truth < i.high for i in intervals]) > 0.85
+
+
+def test_an_interval_of_a_separation_needs_three_members_each() -> None:
+    with pytest.raises(ValueError, match="the groups have 2 and 3 members, but an interval that leaves one out"):
+        separation_interval(np.ones((5, 5)), [0, 1], [2, 3, 4])

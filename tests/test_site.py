@@ -172,27 +172,69 @@ def test_executed_notebook_can_be_downloaded(site: str, name: str) -> None:
     assert any(cell["outputs"] for cell in cells)
 
 
-def test_ledger_lists_each_recorded_claim(site: str, browser: BrowserContext) -> None:
-    from graphon_lib.claims import read_ledger
+def test_ledger_shows_each_claim_and_unfolds_by_keyboard(site: str, browser: BrowserContext) -> None:
+    from graphon_lib.claims import CLAIMS, read_ledger
 
-    recorded = read_ledger(sorted((BOOK / "chapters").glob("*.ipynb")))
+    recorded = [one.entry() for one in read_ledger(sorted((BOOK / "chapters").glob("*.ipynb")))]
     page = browser.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site}/claims.html")
-    shown = page.locator("ul.claims .claim-head").all_inner_texts()
-    links = page.locator("ul.claims .claim-source a").evaluate_all("links => links.map(link => link.href)")
+    shown = page.locator("table.claims .claim summary").all_inner_texts()
+    verdicts = page.locator("table.claims .verdict").all_inner_texts()
+    counted = page.locator(".verdict-counts strong").all_inner_texts()
+    more = page.locator("table.claims .claim-more").first
+    assert not more.is_visible()
+    page.locator("table.claims .claim summary").first.focus()
+    page.keyboard.press("Enter")
+    assert more.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     page.close()
-    assert [text.split() for text in shown] == [[row["claim"], *row["verdict"].split()] for row in recorded]
-    assert [link.split("/")[-1] for link in links] == [f"{row['notebook']}.html" for row in recorded]
+    assert [entry["id"] for entry in recorded] == list(CLAIMS)
+    assert [text.split()[0] for text in shown] == [entry["id"] for entry in recorded]
+    assert [text.split(" ", 1)[1] for text in verdicts] == [entry["verdict"] for entry in recorded]
+    assert sum(map(int, counted)) == len(recorded)
 
 
-def test_ledger_without_a_verdict_stops_the_build(tmp_path: Path) -> None:
+def test_claims_json_is_the_ledger_and_each_link_leads_to_a_figure(site: str) -> None:
+    from graphon_lib.claims import VERDICTS, read_ledger
+
+    def never(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    with urllib.request.urlopen(f"{site}/claims.json") as response:
+        entries = json.loads(response.read(), parse_constant=never)
+    assert entries == [one.entry() for one in read_ledger(sorted((BOOK / "chapters").glob("*.ipynb")))]
+    for entry in entries:
+        assert entry["verdict"] in VERDICTS
+        low, high = entry["interval"]
+        assert low <= high
+        assert isinstance(entry["statistic"], float)
+        page, anchor = entry["link"].split("#")
+        assert f'id="{anchor}"' in (SITE / page).read_text(encoding="utf8"), entry["link"]
+
+
+def test_ledger_without_evidence_stops_the_build(tmp_path: Path) -> None:
     (tmp_path / "conf.py").write_text('extensions = ["companion_site"]\n', encoding="utf8")
     (tmp_path / "index.rst").write_text("Ledger\n======\n\n.. claims::\n", encoding="utf8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "dummy", str(tmp_path), str(tmp_path / "out")]
     build = subprocess.run(command, capture_output=True, text=True, check=False)
     assert build.returncode != 0
-    assert "found no verdict in the 0 notebooks of chapters/" in build.stderr
+    assert "found no evidence in the 0 notebooks of chapters/" in build.stderr
     assert "execute the notebooks with `make book`" in build.stderr
+
+
+def test_evidence_that_names_no_figure_of_its_chapter_stops_the_build(tmp_path: Path) -> None:
+    from graphon_lib.claims import Evidence, ledger
+
+    (tmp_path / "conf.py").write_text('extensions = ["companion_site"]\n', encoding="utf8")
+    (tmp_path / "index.rst").write_text("Ledger\n======\n\n.. claims::\n", encoding="utf8")
+    (tmp_path / "chapters").mkdir()
+    cell = {"outputs": [{"data": ledger(Evidence("C1", {}, "1.", "fig-none"))._repr_mimebundle_()}]}
+    (tmp_path / "chapters" / "01_mask_convergence.ipynb").write_text(json.dumps({"cells": [cell]}), encoding="utf8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "dummy", str(tmp_path), str(tmp_path / "out")]
+    build = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert build.returncode != 0
+    assert "evidence on C1 names the figure 'fig-none', which is not on the page chapters/01_mask" in build.stderr
 
 
 def test_plotly_figure_fits_any_screen_and_theme() -> None:
