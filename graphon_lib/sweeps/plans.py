@@ -17,8 +17,8 @@ DENSITIES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
 # Controls: at high sparsity, where methods differ.
 CONTROL_DENSITIES = (0.1, 0.05)
 CONTROLS = 3
-ADAM_RATES = (0.0003, 0.003)
-SGD_RATES = (0.03, 0.1, 0.3)
+ADAM_RATES = (0.0003, 0.003, 0.01)
+SGD_RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
 DEPTHS = (3, 6)
 
 
