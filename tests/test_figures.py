@@ -204,7 +204,7 @@ DESCENTS = pd.DataFrame(
 PAIRS = {"SNIP": (np.arange(5.0), np.full(5, 1.02)), "SynFlow": (np.arange(4.0), np.full(4, 0.98))}
 
 DRAWN: dict[str, Callable[[], Any]] = {
-    "curves_by_sparsity": lambda: figures.curves_by_sparsity(BY_SPARSITY, "early loss"),
+    "curves_by_sparsity": lambda: figures.curves_by_sparsity(BY_SPARSITY, "early loss", top=3),
     "distance_scatter": lambda: figures.distance_scatter(CUTS),
     "graphon_map": lambda: figures.graphon_map(PLACES),
     "separation_grid": lambda: figures.separation_grid(APART),
@@ -237,7 +237,7 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS, NUMBERS),
     "ranking_grid": lambda: figures.ranking_grid(GRID, NUMBERS),
     "recovery_curves": lambda: figures.recovery_curves(RECOVERY),
-    "staircase": lambda: figures.staircase(STAIRS, STEPS, {"scale": "scale / dense"}, log=True),
+    "staircase": lambda: figures.staircase(STAIRS, STEPS, {"scale": "scale / dense"}, log=True, top=2),
     "start_against": lambda: figures.start_against(TRAINING, AT_REST),
 }
 PLOTLY = ("eigenvalue_explorer",)
@@ -659,6 +659,7 @@ def test_ranking_grid_writes_each_correlation_into_its_cell(drawn: dict[str, Any
 def test_curves_by_sparsity_have_a_panel_a_setting(drawn: dict[str, Any]) -> None:
     for axes, panel in zip(drawn["curves_by_sparsity"].axes, ["Adam", "SGD"], strict=True):
         assert axes.get_title() == panel
+        assert axes.get_ylim()[1] == 3
         chosen = BY_SPARSITY[(BY_SPARSITY["panel"] == panel) & (BY_SPARSITY["method"] == "snip")]
         (snip,) = [line for line in axes.get_lines() if line.get_label() == "SNIP"]
         np.testing.assert_allclose(snip.get_xdata(), [50, 90])
@@ -668,6 +669,7 @@ def test_curves_by_sparsity_have_a_panel_a_setting(drawn: dict[str, Any]) -> Non
 def test_staircases_put_the_steps_in_the_order_asked_for(drawn: dict[str, Any]) -> None:
     for axes, column in zip(drawn["staircase"].axes, ["50 %", "90 %"], strict=True):
         assert axes.get_title() == column
+        assert axes.get_ylim()[1] == 2
         assert [tick.get_text() for tick in axes.get_xticklabels()] == list(STEPS.values())
         chosen = STAIRS[(STAIRS["column"] == column) & (STAIRS["method"] == "random")].set_index("step")["value"]
         (line,) = [line for line in axes.get_lines() if line.get_label() == "Random"]

@@ -75,7 +75,14 @@ def metrics_by_sparsity(rungs: pd.DataFrame, metrics: Sequence[str], shown: Sequ
 
 
 @styled
-def staircase(table: pd.DataFrame, steps: Mapping[str, str], labels: Mapping[str, str], *, log: bool = False) -> Figure:
+def staircase(
+    table: pd.DataFrame,
+    steps: Mapping[str, str],
+    labels: Mapping[str, str],
+    *,
+    log: bool = False,
+    top: float | None = None,
+) -> Figure:
     """A value at each step away from the pruned networks, a line a method, with intervals.
 
     Parameters
@@ -88,6 +95,8 @@ def staircase(table: pd.DataFrame, steps: Mapping[str, str], labels: Mapping[str
         What the vertical axis of each row is called, in the order of the rows.
     log : bool
         Whether that axis is logarithmic.
+    top : float, optional
+        Where it ends; what lies above is left out.
     """
     columns = list(table["column"].unique())
     figure, axes = canvas(
@@ -104,6 +113,7 @@ def staircase(table: pd.DataFrame, steps: Mapping[str, str], labels: Mapping[str
         row[0].set_ylabel(label)
         if log:
             row[0].set_yscale("log")
+        row[0].set_ylim(top=top)
     for top, bottom, column in zip(axes[0], axes[-1], columns, strict=True):
         top.set_title(column)
         bottom.set_xticks(range(len(steps)), list(steps.values()), rotation=90)

@@ -42,7 +42,7 @@ def loss_curves(training: pd.DataFrame) -> Figure:
 
 
 @styled
-def curves_by_sparsity(table: pd.DataFrame, label: str, *, log: bool = True) -> Figure:
+def curves_by_sparsity(table: pd.DataFrame, label: str, *, top: float | None = None) -> Figure:
     """A value against sparsity, a line a method and a panel a setting, with intervals.
 
     Parameters
@@ -50,7 +50,9 @@ def curves_by_sparsity(table: pd.DataFrame, label: str, *, log: bool = True) -> 
     table : DataFrame
         ``panel``, ``method``, ``density``, ``value``, ``low``, ``high``. Density 1 is drawn as a dotted line.
     label : str
-        Of the vertical axis.
+        Of the vertical axis, which is logarithmic.
+    top : float, optional
+        Where it ends; what lies above is left out.
     """
     panels = list(table["panel"].unique())
     columns = min(3, len(panels))
@@ -67,11 +69,12 @@ def curves_by_sparsity(table: pd.DataFrame, label: str, *, log: bool = True) -> 
         if len(dense):
             panel.axhline(dense.mean(), color="black", linewidth=1, linestyle=":", label=METHOD_NAMES["dense"])
         panel.set_title(name)
-    if log:
-        axes[0, 0].set_yscale("log")
-        axes[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes[0, 0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes[0, 0].minorticks_off()
+    first = axes[0, 0]
+    first.set_yscale("log")
+    first.set_ylim(top=top)
+    first.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    first.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    first.minorticks_off()
     for empty in axes.flat[len(panels) :]:
         empty.remove()
     for panel in axes[-1]:

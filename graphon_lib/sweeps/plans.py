@@ -40,7 +40,8 @@ def whole_ladder_study() -> Study:
     """All rungs in the paper's setting, on as many digits as the paper's where it draws them, and three elsewhere."""
     control = partial(ladder_study, COMPARED, CONTROL_DENSITIES, rungs="ade", trials=CONTROLS)
     return _together(
-        ladder_study(COMPARED, DENSITIES, trials=5),
+        ladder_study(COMPARED, DENSITIES, trials=3),
+        ladder_study(METHODS, DENSITIES[-1:], trials=range(3, 10)),
         ladder_study(("random", "snip", "synflow", "dense"), DENSITIES, rungs="cd", images=1024, trials=1),
         control(initialisation="pytorch"),
         control(data="indian_pines"),
