@@ -579,6 +579,14 @@ def test_loss_curves_draw_running_means_with_the_dense_network_in_every_panel(dr
     assert texts(figure) == ["Random", "SNIP", "Dense"]
 
 
+def test_trials_that_were_not_measured_are_left_out_of_means() -> None:
+    figure, axes = style.canvas(1, 1, 3, 3)
+    style.mean_and_range(axes[0, 0], [1, 2], np.array([[1.0, np.nan], [3.0, 5.0]]), color="black")
+    (line,) = axes[0, 0].get_lines()
+    np.testing.assert_array_equal(line.get_ydata(), [2, 5])
+    assert figure.axes == [axes[0, 0]]
+
+
 def test_metrics_by_sparsity_has_a_row_a_metric_and_a_column_a_rung(drawn: dict[str, Any]) -> None:
     axes = np.reshape(drawn["metrics_by_sparsity"].axes, (2, 3))
     assert [row[0].get_ylabel() for row in axes] == ["decay exponent", "effective rank"]

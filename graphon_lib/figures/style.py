@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
@@ -119,9 +120,10 @@ def percent_sparse(density: float) -> str:
 
 
 def mean_and_range(axes: Axes, x: Any, values: np.ndarray, **style: Any) -> None:
-    """The mean over trials (first axis of ``values``) as a line, and the range of the trials as a band."""
-    axes.plot(x, values.mean(axis=0), **style)
-    axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, linewidth=0)
+    """The mean over trials (first axis of ``values``) as a line, their range as a band; NaN is left out."""
+    trials = pd.DataFrame(values)
+    axes.plot(x, trials.mean(), **style)
+    axes.fill_between(x, trials.min(), trials.max(), color=style["color"], alpha=0.15, linewidth=0)
 
 
 def logarithmic(axes: Axes, ticks: Any) -> None:
