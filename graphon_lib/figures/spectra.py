@@ -114,9 +114,9 @@ def staircase(
         if log:
             row[0].set_yscale("log")
         row[0].set_ylim(top=top)
-    for top, bottom, column in zip(axes[0], axes[-1], columns, strict=True):
-        top.set_title(column)
-        bottom.set_xticks(range(len(steps)), list(steps.values()), rotation=90)
+    for first, last, column in zip(axes[0], axes[-1], columns, strict=True):
+        first.set_title(column)
+        last.set_xticks(range(len(steps)), list(steps.values()), rotation=90)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
     return figure
