@@ -1,8 +1,8 @@
 """The claims of Pham et al. (NeurIPS 2025), C1 to C11, and those of this book, B1 to B4.
 
 The tests they are put to are in :mod:`.of_masks` (chapters 1 and 2), :mod:`.of_kernels` (chapter 3) and
-:mod:`.of_training` (chapter 4). Each threshold stands with its reason. Those of chapters 1 and 2 were set when earlier
-runs of these chapters had been seen: on principle, but not blindly.
+:mod:`.of_training` (chapter 4). Each threshold stands with its reason. They were set on principle, but not blindly:
+those of chapters 1 and 2 when earlier runs of these chapters had been seen, those of 3 and 4 after trial runs.
 """
 
 from __future__ import annotations
