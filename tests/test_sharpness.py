@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from graphon_lib.estimation import FIT_MOTIFS as MOTIFS
 from graphon_lib.estimation import estimate_chain, estimate_graphon
 from graphon_lib.estimation.sharpness import log_likelihood, smooth_fit, two_block_fit
 from graphon_lib.graphons import StepGraphon, homomorphism_densities, path_density
@@ -27,7 +28,6 @@ from graphon_lib.sweeps import (
     sharpness_study,
     trial_seed,
 )
-from graphon_lib.sweeps.goodness import MOTIFS
 from graphon_lib.sweeps.grid import pruned_mlp
 from graphon_lib.sweeps.recovery import SHAPES
 from graphon_lib.sweeps.relabelling import relabelled_distance

@@ -11,6 +11,9 @@ from graphon_lib.estimation.chain import estimate_chain as estimate_chain
 from graphon_lib.estimation.co_histogram import co_histogram
 from graphon_lib.estimation.constant import constant
 from graphon_lib.estimation.cross_fit import cross_fit
+from graphon_lib.estimation.goodness import FIT_MOTIFS as FIT_MOTIFS
+from graphon_lib.estimation.goodness import Fit as Fit
+from graphon_lib.estimation.goodness import goodness_of_fit as goodness_of_fit
 from graphon_lib.estimation.sas import sas
 from graphon_lib.estimation.sorted_histogram import sorted_histogram
 from graphon_lib.estimation.usvt import usvt
