@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from graphon_lib import homomorphism_densities
 from graphon_lib.graphons import uniform_shuffle
 from graphon_lib.sweeps import Grid, Results, Store, notebooks_folder, published, results, sweep
+from graphon_lib.sweeps.sources import MIME_TYPE, source_of
 
 GRID = Grid(
     name="small", methods=["snip", "random"], widths=[20, 40], depths=[3], densities=[0.3, 0.2], trials=4, blocks=8
@@ -72,6 +74,27 @@ def test_other_trials_are_computed_once_and_what_is_published_stays(
     assert sorted((project / "notebooks" / "results" / "small").iterdir()) == before
     times = found.rows["time"].tolist()
     assert results(fewer).rows["time"].tolist() == times, "found again, not computed again"
+
+
+def test_sources_span_the_days_and_the_commits_of_their_rows(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda data: told.append(data[MIME_TYPE]))
+    monkeypatch.setenv("GRAPHON_SOURCES", "publish")
+    found = results(GRID)
+    published("small")
+    results(GRID.model_copy(update={"densities": [0.3], "trials": 3}))
+    assert [(source["folder"], source["rows"], source["computed"]) for source in told] == [
+        ("notebooks/results/small", 32, 0),
+        ("notebooks/results/small", 32, 0),
+        (told[2]["folder"], 12, 12),
+    ]
+    assert told[2]["folder"].startswith("notebooks/runs/small-")
+    rows = found.rows.assign(time=["2026-11-02T01:00:00+00:00"] * 31 + ["2026-10-31T23:00:00+00:00"])
+    rows["commit"] = ["later"] * 31 + ["earlier"]
+    source = source_of(rows, found.folder)
+    assert source["dates"] == ["2026-10-31", "2026-11-02"]
+    assert source["commits"] == ["earlier", "later"]
 
 
 def test_tables_have_a_row_for_each_hidden_mask(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from graphon_lib.sweeps import studies
 from graphon_lib.sweeps.parts import StoreError
+from graphon_lib.sweeps.sources import MIME_TYPE
 from graphon_lib.sweeps.study import Study, StudyError, read_study, run_study
 
 COLUMNS = ["key", "base", "place", "power", "length", "run_time", "versions", "commit", "time"]
@@ -170,6 +171,29 @@ def test_a_notebook_reads_what_is_published_and_computes_the_rest(
     rows = studies.studied(study(2.0, 0.1))
     assert rows["power"].tolist() == [16.0, 0.1**4]
     assert read_study(tmp_path / "notebooks" / "runs" / "powers")["base"].tolist() == [2.0]
+
+
+def test_what_was_read_and_what_was_computed_is_told_to_whom_asks(
+    two_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path / "notebooks" / "results" / "estimation" / "powers"
+    published.mkdir(parents=True)
+    (published / parts(two_rows)[0]).write_bytes((two_rows / parts(two_rows)[0]).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda data: told.append(data[MIME_TYPE]))
+    studies.studied(study(0.1))
+    assert told == [], "nobody asked"
+    monkeypatch.setenv("GRAPHON_SOURCES", "publish")
+    studies.studied(study(0.1, 7.0))
+    stored, computed = told
+    assert (stored["folder"], stored["rows"], stored["computed"]) == ("notebooks/results/estimation/powers", 1, 0)
+    assert (computed["folder"], computed["rows"], computed["computed"]) == ("notebooks/runs/powers", 1, 1)
+    row = read_study(two_rows).query("base == 0.1").iloc[0]
+    assert stored["dates"] == [row["time"][:10]] * 2
+    assert stored["commits"] == [row["commit"]]
+    studies.studied(study(7.0))
+    assert told[2:] == [{**computed, "computed": 0}], "found where it was computed before"
 
 
 @pytest.mark.parametrize("name", list(studies.STUDIES))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from graphon_lib.sweeps.config import Grid, Trial
 from graphon_lib.sweeps.run import sweep
+from graphon_lib.sweeps.sources import tell
 from graphon_lib.sweeps.store import Store
 from graphon_lib.sweeps.summary import GROUP, read_distances, read_methods, read_summaries
 
@@ -102,13 +103,16 @@ def results(grid: Grid) -> Results:
     groups = pd.MultiIndex.from_frame(asked[list(GROUP)])
     there = rows[pd.MultiIndex.from_frame(rows[list(GROUP)]).isin(groups) & rows["error"].isna()]
     if set(there["key"]) == set(asked["key"]):
+        tell(there, stored_in.folder)
         return Results(_in_order(there, trials), stored_in.folder, stored=True)
     name = hashlib.sha256("".join(sorted(asked["key"])).encode()).hexdigest()[:12]
     store = Store(notebooks / "runs" / f"{grid.name}-{name}")
     report = sweep(grid, store)
     if report.errors:
         raise RuntimeError(f"{len(report.errors)} of the grid's trials failed; the first: {report.errors[0]}")
-    return Results(_in_order(store.rows(), trials), store.folder, stored=False)
+    rows = _in_order(store.rows(), trials)
+    tell(rows, store.folder, computed=report.computed)
+    return Results(rows, store.folder, stored=False)
 
 
 def published(name: str) -> Results:
@@ -125,7 +129,9 @@ def published(name: str) -> Results:
         raise FileNotFoundError(
             f"no results in {store.folder}; run the sweep: make sweep CONFIG=notebooks/sweeps/{name}.yaml"
         )
-    return Results(rows[rows["error"].isna()].reset_index(drop=True), store.folder, stored=True)
+    rows = rows[rows["error"].isna()].reset_index(drop=True)
+    tell(rows, store.folder)
+    return Results(rows, store.folder, stored=True)
 
 
 def notebooks_folder() -> Path:

@@ -15,6 +15,7 @@ from graphon_lib.sweeps.plans import METHODS, whole_curves_study, whole_ladder_s
 from graphon_lib.sweeps.recovery import blocks_study, flatness_study, recovery_study
 from graphon_lib.sweeps.results import notebooks_folder
 from graphon_lib.sweeps.sharpness import sharpness_study
+from graphon_lib.sweeps.sources import tell
 from graphon_lib.sweeps.study import Study, StudyError, run_study, stored_rows
 
 DENSITIES = (0.3, 0.2, 0.1)
@@ -47,13 +48,16 @@ def studied(study: Study) -> pd.DataFrame:
         If a configuration fails, or a process is killed.
     """
     notebooks = notebooks_folder()
-    published = stored_rows(notebooks / "results" / study.group / study.name).set_index("key")
+    stored_in, computed_in = notebooks / "results" / study.group / study.name, notebooks / "runs" / study.name
+    published = stored_rows(stored_in).set_index("key")
     named = dict(zip(study.keys(), study.configurations, strict=True))
     lacking = [configuration for key, configuration in named.items() if key not in published.index]
-    computed = run_study(replace(study, configurations=lacking), notebooks / "runs" / study.name)
+    computed = run_study(replace(study, configurations=lacking), computed_in)
     if computed.errors:
         raise StudyError(
             f"{len(computed.errors)} configurations of study {study.name!r} failed; the first: {computed.errors[0]}"
         )
+    tell(published[published.index.isin(list(named))], stored_in)
+    tell(computed.rows, computed_in, computed=computed.computed)
     rows = pd.concat([published, computed.rows.set_index("key")]) if lacking else published
     return rows.loc[list(named)].reset_index()
