@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from torch import nn
 from tqdm import tqdm
 
-from graphon_lib.networks import check_masks, forward, prunable_layers, to_tensor
+from graphon_lib.networks import check_masks, forward, linear_layers, to_tensor
 
 Array = NDArray[np.floating[Any]]
 Indices = NDArray[np.integer[Any]]
@@ -69,11 +69,12 @@ def empirical_ntk(
     Raises
     ------
     ValueError
-        If inputs do not fit the model or are not finite, outputs are out of range, or the model has another structure.
+        If inputs do not fit the model or are not finite, outputs are out of range, or the model has another structure,
+        such as convolutions.
     """
     if not (np.isfinite(weight_variance) and weight_variance > 0):
         raise ValueError(f"weight_variance is {weight_variance!r}, but must be a positive number, such as 2 (He)")
-    layers, masks = prunable_layers(model), check_masks(model, masks)
+    layers, masks = linear_layers(model, "empirical_ntk"), check_masks(model, masks)
     first = next(iter(layers.values()))
     x = _inputs("inputs", inputs, first.weight)
     backward_x, forward_x = _signals(model, layers, masks, x, outputs)

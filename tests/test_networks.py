@@ -123,8 +123,9 @@ def test_to_tensor_takes_what_torch_refuses() -> None:
 
 
 def test_prunable_layers_of_nested_modules_in_order() -> None:
-    model = nn.ModuleDict({"a": nn.Sequential(nn.Conv2d(1, 1, 1), nn.Linear(3, 4)), "b": nn.Linear(4, 2)})
+    model = nn.ModuleDict({"a": nn.Sequential(nn.Conv2d(2, 1, (1, 3)), nn.Linear(3, 4)), "b": nn.Linear(4, 2)})
     assert {name: tuple(layer.weight.shape) for name, layer in prunable_layers(model).items()} == {
+        "a.0.weight": (1, 2, 1, 3),
         "a.1.weight": (4, 3),
         "b.weight": (2, 4),
     }
@@ -132,7 +133,7 @@ def test_prunable_layers_of_nested_modules_in_order() -> None:
 
 
 def test_models_that_cannot_be_pruned() -> None:
-    with pytest.raises(ValueError, match=r"model is a ReLU without nn.Linear layers, so there is nothing to prune"):
+    with pytest.raises(ValueError, match=r"model is a ReLU without nn.Linear layers or nn.Conv2d ones, so there is nothing to prune"):
         prunable_layers(nn.ReLU())
     masked = mlp(1, 3, inputs=3)
     prune.random_unstructured(masked[2], "weight", 0.5)
@@ -170,7 +171,7 @@ def test_masks_go_to_torch_and_come_back() -> None:
 
 
 def test_masks_of_a_model_without_linear_layers() -> None:
-    with pytest.raises(ValueError, match=r"model is a ReLU without nn.Linear layers, so it carries no masks"):
+    with pytest.raises(ValueError, match=r"model is a ReLU without nn.Linear layers or nn.Conv2d ones, so it carries no masks"):
         masks_of(nn.ReLU())
 
 

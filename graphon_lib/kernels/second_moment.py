@@ -17,7 +17,7 @@ from graphon_lib.kernels.analytic import matrix
 from graphon_lib.kernels.recursion import prepare
 from graphon_lib.kernels.reduction import reduce
 from graphon_lib.kernels.tiles import run
-from graphon_lib.networks import check_masks, prunable_layers
+from graphon_lib.networks import check_masks, linear_layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def second_moment_ntk(
     Raises
     ------
     ValueError
-        If masks or inputs do not fit the model, or activation is not homogeneous.
+        If masks or inputs do not fit the model, it has convolutions, or activation is not homogeneous.
 
     References
     ----------
@@ -101,7 +101,7 @@ def second_moment_ntk(
         )
     if not (np.isfinite(weight_variance) and weight_variance > 0):
         raise ValueError(f"weight_variance is {weight_variance!r}, but must be a positive number, such as 2 (He)")
-    layers, masks = prunable_layers(model), check_masks(model, masks)
+    layers, masks = linear_layers(model, "second_moment_ntk"), check_masks(model, masks)
     x = matrix("inputs", inputs)
     first = next(iter(layers.values()))
     y = None if other is None else matrix("other", other)

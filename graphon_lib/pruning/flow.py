@@ -92,16 +92,18 @@ class Flow:
 
     Parameters
     ----------
-    weight : (outputs, inputs) tensor
-        Kept in double precision if it is, and in single if not; sums are in double.
+    weight : (outputs, inputs) tensor, or (outputs, channels, height, width)
+        The inputs of a convolution are the entries of one patch. Kept in double precision if it is, and in single if
+        not; sums are in double.
     pool : ThreadPoolExecutor
     """
 
     def __init__(self, weight: torch.Tensor, pool: ThreadPoolExecutor) -> None:
         precision = torch.float64 if weight.dtype == torch.float64 else torch.float32
         # A removed weight becomes a zero. Weights that are zero to begin with carry no flow, and stand in a list.
-        self.values = np.array(weight.detach().to("cpu", precision).abs().numpy(), order="C")
-        self.shape, self.device, self.pool = weight.shape, weight.device, pool
+        self.values = np.array(weight.detach().flatten(1).to("cpu", precision).abs().numpy(), order="C")
+        self.shape, self.device, self.pool = self.values.shape, weight.device, pool
+        self.weight_shape = weight.shape
         self.zeros = np.flatnonzero(self.values == 0)
         self.rows, self.columns = (np.arange(size) for size in self.shape)
         # What the next backward() looks for on its way: flows below the limit, given these inputs.
@@ -124,10 +126,18 @@ class Flow:
 
     def product(self, rows: torch.Tensor) -> torch.Tensor:
         """rows (B, inputs) times the transpose of the weights that are left: (B, outputs)."""
+        if len(rows) > 1:
+            result = torch.zeros(len(rows), self.shape[0], dtype=torch.float64)
+            result[:, self.rows] = rows.cpu()[:, self.columns] @ torch.from_numpy(self.values).double().T
+            return result.to(self.device)
         return torch.from_numpy(np.stack([self.forward(row) for row in rows.numpy(force=True)])).to(self.device)
 
     def transposed(self, rows: torch.Tensor) -> torch.Tensor:
         """rows (B, outputs) times the weights that are left: (B, inputs)."""
+        if len(rows) > 1:
+            result = torch.zeros(len(rows), self.shape[1], dtype=torch.float64)
+            result[:, self.columns] = rows.cpu()[:, self.rows] @ torch.from_numpy(self.values).double()
+            return result.to(self.device)
         return torch.from_numpy(np.stack([self.backward(row) for row in rows.numpy(force=True)])).to(self.device)
 
     def low(self, back: Array, inputs: Array, limit: float) -> tuple[Index, Array]:
@@ -182,7 +192,7 @@ class Flow:
         mask = np.zeros(self.shape, dtype=np.bool_)
         mask[np.ix_(self.rows, self.columns)] = self.values > 0
         mask.ravel()[self.zeros] = True
-        return torch.from_numpy(mask).to(self.device)
+        return torch.from_numpy(mask).view(self.weight_shape).to(self.device)
 
     def _back(self, back: Array, inputs: Array, limit: float) -> Array:
         """The product of back (outputs,) with the weights; those of low flow are left in ``found``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from graphon_lib.pruning.scoring import IMAGES, Factors, derivatives, gradient, joined, losses, weighted
+from graphon_lib.pruning.scoring import IMAGES, Factors, derivatives, gradient, joined, losses, thin, weighted
 from graphon_lib.pruning.selection import Scores
 
 # Softens the softmax, so that the loss of an untrained network is close to its quadratic expansion.
@@ -33,7 +33,7 @@ def _factors(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> F
         backs = derivatives(value, [use.offset for use in uses], again=True)
         if not several:
             for use, back in zip(uses, backs, strict=True):
-                of_all.setdefault(use.name, []).append((back.detach(), use.inputs.detach()))
+                of_all.setdefault(use.name, []).append(thin(back.detach(), use.inputs.detach()))
         whole, terms = {name: joined(pairs) for name, pairs in of_all.items()}, []
         for use, back in zip(uses, backs, strict=True):
             all_backs, all_inputs = whole[use.name]
@@ -43,7 +43,7 @@ def _factors(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> F
         places = [use.offset for use in uses] + [use.back_offset for use, _ in twice if use.back_offset is not None]
         found = derivatives(torch.stack(terms).sum(), places)
         for use, d in zip(uses, found, strict=False):
-            factors.setdefault(use.name, []).append((d, use.inputs.detach()))
+            factors.setdefault(use.name, []).append(thin(d, use.inputs.detach()))
         for (use, back), d in zip(twice, found[len(uses) :], strict=True):
-            factors[use.name].append((back.detach(), d))
+            factors[use.name].append(thin(back.detach(), d))
     return factors

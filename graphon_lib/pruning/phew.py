@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from graphon_lib.networks import Masks, prunable_layers
+from graphon_lib.networks import Masks, linear_layers
 from graphon_lib.pruning.selection import kept_count
 
 Array = NDArray[np.floating[Any]]
@@ -61,9 +61,9 @@ def masks(model: nn.Module, density: float, generator: torch.Generator) -> Masks
     Raises
     ------
     ValueError
-        If a layer does not take what the one before it gives, or has no weights.
+        If a layer does not take what the one before it gives, has no weights, or is a convolution.
     """
-    layers = prunable_layers(model)
+    layers = linear_layers(model, "phew")
     for (below, lower), (above, upper) in itertools.pairwise(layers.items()):
         if lower.out_features != upper.in_features:
             raise ValueError(

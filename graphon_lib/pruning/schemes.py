@@ -28,7 +28,8 @@ def layer_counts(model: nn.Module, scheme: str, density: float) -> dict[str, int
     model : nn.Module
     scheme : {"uniform", "erk"}
         ``"uniform"``: the same density in each layer. ``"erk"`` (Erdos-Renyi-kernel): densities proportional to
-        (n_in + n_out) / (n_in n_out), as in Mocanu et al. (Nature Communications 2018) and Evci et al. (ICML 2020).
+        (n_in + n_out) / (n_in n_out), as in Mocanu et al. (Nature Communications 2018), and for kernels of h by w to
+        (n_in + n_out + h + w) / (n_in n_out h w), as in Evci et al. (ICML 2020).
         Layers for which this would be more than all their weights are kept whole, and the others share the rest.
     density : float in (0, 1]
 
@@ -51,7 +52,7 @@ def layer_counts(model: nn.Module, scheme: str, density: float) -> dict[str, int
         raise ValueError(f"density is {density!r}, but must be in (0, 1]; it is the kept share, 1 - sparsity")
     layers = prunable_layers(model)
     sizes = [layer.weight.numel() for layer in layers.values()]
-    shares = [layer.in_features + layer.out_features for layer in layers.values()] if scheme == "erk" else sizes
+    shares = [sum(layer.weight.shape) for layer in layers.values()] if scheme == "erk" else sizes
     return dict(zip(layers, _apportion(kept_count(density, sum(sizes)), shares, sizes), strict=True))
 
 

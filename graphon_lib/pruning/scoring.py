@@ -2,6 +2,7 @@
 
 The gradient of a linear layer's weight is a sum of outer products, D^T H, of what came back to its outputs and what
 went into it. A pass keeps these thin factors, in double precision, and a weight's score is made of them when needed.
+A convolution is a linear layer that acts on every patch of an image: each patch is a row.
 """
 
 from __future__ import annotations
@@ -25,9 +26,15 @@ PANEL = 2**18
 # Images that are differentiated at a time.
 IMAGES = 128
 
+# As nn.Conv2d has its stride, padding and dilation: of both axes, or of each.
+Sizes = int | Sequence[int]
+
 
 class LinearMap(Protocol):
-    """What stands for a layer's weight W (outputs, inputs) in a pass: its products, in double precision."""
+    """What stands for a layer's weight W (outputs, inputs) in a pass: its products, in double precision.
+
+    The inputs of a convolution are the entries of one patch: channels times kernel positions.
+    """
 
     def product(self, rows: torch.Tensor) -> torch.Tensor:
         """rows (B, inputs) times the transpose of W: (B, outputs)."""
@@ -44,7 +51,7 @@ class Weight:
     """
 
     def __init__(self, weight: torch.Tensor) -> None:
-        self.weight = weight.detach()
+        self.weight = weight.detach().flatten(1)
         height = max(1, PANEL // max(1, weight.shape[1]))
         self.panels = [slice(first, first + height) for first in range(0, len(weight), height)]
 
@@ -67,7 +74,7 @@ class Weight:
 
 @dataclass
 class Use:
-    """One application of a linear layer in a pass.
+    """One application of a layer in a pass.
 
     Attributes
     ----------
@@ -124,20 +131,58 @@ class _Tape(TorchFunctionMode):
     ) -> Any:
         if func is nn.functional.linear:
             return self._linear(*args, **(kwargs or {}))
+        if func is nn.functional.conv2d:
+            return self._convolution(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
     def _linear(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
         if id(weight) not in self.maps:
             return nn.functional.linear(input, weight, bias)
+        return self._apply(input, weight, bias)
+
+    def _convolution(
+        self,
+        input: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        stride: Sizes = 1,
+        padding: Sizes | str = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+    ) -> torch.Tensor:
+        if id(weight) not in self.maps:
+            return nn.functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
+        kernel, stride, dilation = weight.shape[2:], _two(stride), _two(dilation)
+        if padding == "same":
+            # As torch does: what cannot be shared evenly goes to the right and to the bottom.
+            sides = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+            input = nn.functional.pad(input, [n for s in reversed(sides) for n in (s // 2, s - s // 2)])
+        zeros = (0, 0) if isinstance(padding, str) else _two(padding)
+        height, width = (
+            (size + 2 * p - d * (k - 1) - 1) // s + 1
+            for size, p, d, k, s in zip(input.shape[-2:], zeros, dilation, kernel, stride, strict=True)
+        )
+        patches = nn.functional.unfold(input, kernel, dilation, zeros, stride)
+        outputs = self._apply(patches.mT, weight, bias).mT
+        return outputs.reshape(*outputs.shape[:-1], height, width)
+
+    def _apply(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """The weight (outputs, ...) applied to rows (..., inputs), and noted."""
         name, mapped = self.maps[id(weight)]
-        if input.shape[-1] != weight.shape[1]:
-            raise ValueError(f"the layer {name!r} takes {weight.shape[1]} numbers, but gets {input.shape[-1]}")
-        rows = input.reshape(-1, weight.shape[1])
+        features = weight[0].numel()
+        if input.shape[-1] != features:
+            raise ValueError(f"the layer {name!r} takes {features} numbers, but gets {input.shape[-1]}")
+        rows = input.reshape(-1, features)
         use = Use(name, mapped, rows, _zeros(rows, torch.Size((len(rows), len(weight)))))
         self.uses.append(use)
         outputs: torch.Tensor = _Product.apply(rows, use.offset, use, False)  # type: ignore[no-untyped-call]
         outputs = outputs.reshape(*input.shape[:-1], len(weight))
         return outputs if bias is None else outputs + bias
+
+
+def _two(sizes: Sizes) -> tuple[int, int]:
+    height, width = (sizes, sizes) if isinstance(sizes, int) else sizes
+    return height, width
 
 
 @contextmanager
@@ -173,7 +218,7 @@ def run(
     Raises
     ------
     ValueError
-        If the inputs do not pass through the model, or it uses a weight in another way than ``nn.Linear`` does.
+        If the inputs do not pass through the model, or it uses a weight in another way than its layer does.
     """
     state = {}
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
@@ -192,7 +237,7 @@ def run(
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"inputs of shape {tuple(inputs.shape)} do not pass through the model ({error}); "
-            "pass inputs=(N, d) of the size its first layer takes"
+            "pass inputs=(N, d), or (N, channels, height, width), of the size its first layer takes"
         ) from error
     return cast(torch.Tensor, outputs), tape.uses
 
@@ -227,6 +272,13 @@ def losses(
 Factors = dict[str, list[tuple[torch.Tensor, torch.Tensor]]]
 
 
+def thin(back: torch.Tensor, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A pair with the same D^T H and no more rows than the layer has outputs, if it has many: one a patch."""
+    if len(back) <= max(IMAGES, back.shape[1]):
+        return back, inputs
+    return torch.eye(back.shape[1], dtype=back.dtype, device=back.device), back.T @ inputs
+
+
 def joined(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
     """One pair (D, H) for several, whose D^T H is the sum of theirs."""
     return torch.cat([back for back, _ in pairs]), torch.cat([inputs for _, inputs in pairs])
@@ -238,7 +290,7 @@ def gradient(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, *, t
     factors: Factors = {}
     for value, uses in losses(model, inputs, targets, temperature=temperature):
         for use, back in zip(uses, derivatives(value, [use.offset for use in uses]), strict=True):
-            factors.setdefault(use.name, []).append((back, use.inputs.detach()))
+            factors.setdefault(use.name, []).append(thin(back, use.inputs.detach()))
     return factors
 
 
@@ -265,7 +317,8 @@ def weighted(method: str, model: nn.Module, factors: Factors, *, absolute: bool)
     scores = {}
     for name, layer in prunable_layers(model).items():
         if name in factors:
-            scores[name] = Weight(layer.weight).times_gradient(*joined(factors.pop(name)))
+            score = Weight(layer.weight).times_gradient(*joined(factors.pop(name)))
+            scores[name] = score.view(layer.weight.shape)
             if absolute:
                 scores[name].abs_()
             check_finite(method, name, scores[name])

@@ -44,11 +44,22 @@ def masks(
     ----------
     inputs : tensor or None
         Gives the shape of one input; None stands for (1, in_features of the first linear layer).
+
+    Raises
+    ------
+    ValueError
+        If inputs is None and the first layer is a convolution, whose weight does not tell an input's shape.
     """
     layers = prunable_layers(model)
     first = next(iter(layers.values()))
-    ones = torch.ones((1, first.in_features) if inputs is None else (1, *inputs.shape[1:]))
-    stack = ones.numel() == first.in_features and _is_stack(model)
+    if inputs is None and isinstance(first, nn.Conv2d):
+        raise ValueError(
+            "inputs is None, but the model begins with an nn.Conv2d, and synflow needs the shape of an image; pass "
+            "inputs=(N, channels, height, width), or whatever the model takes"
+        )
+    features = first.weight.shape[1]
+    ones = torch.ones((1, features) if inputs is None else (1, *inputs.shape[1:]))
+    stack = ones.numel() == features and _is_stack(model)
     left = total = sum(layer.weight.numel() for layer in layers.values())
     # The last threshold as a share of R, and its growth in the last round.
     share, growth, margin = 0.0, 1.0, MARGIN

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 from tqdm import tqdm
 
-from graphon_lib.networks import check_masks, prunable_layers, to_tensor
+from graphon_lib.networks import check_masks, linear_layers, to_tensor
 from graphon_lib.training.denormals import flushed_denormals
 from graphon_lib.training.masked import masked_layers
 from graphon_lib.training.stochastic import LossCurve
@@ -78,7 +78,7 @@ def descend(
             raise ValueError(f"{name} is {value!r}, but must be positive and finite")
     checked = check_masks(model, masks)
     trained = copy.deepcopy(model)
-    layers = prunable_layers(trained)
+    layers = linear_layers(trained, "descend")
     first = next(iter(layers.values()))
     x, y = _check_fit(first, inputs, targets)
     losses = np.empty(steps + 1)

@@ -64,7 +64,7 @@ def masked_layers(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> Iterat
     # Threads of its own, since each carries its own setting for denormal numbers.
     with ThreadPoolExecutor(initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
         for name in sparse:
-            SparseLinear.replace(layers[name], masks[name], pool)
+            SparseLinear.replace(cast(nn.Linear, layers[name]), masks[name], pool)
         try:
             yield mask_gradients
         finally:

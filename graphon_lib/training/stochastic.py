@@ -64,7 +64,7 @@ def train(
     Parameters
     ----------
     model : nn.Module
-        From (N, d) inputs to (N, classes) outputs, with ``nn.Linear`` layers.
+        From the dataset's inputs to (N, classes) outputs, with ``nn.Linear`` or ``nn.Conv2d`` layers.
     masks : dict from parameter name to mask, or None
         Pruned weights start at zero and stay there. None trains the dense network.
     dataset : Dataset
@@ -143,8 +143,11 @@ def _batches(images: int, batch_size: int, seed: int) -> Iterator[torch.Tensor]:
 
 def _check_fit(model: nn.Module, dataset: Dataset) -> None:
     layers = list(prunable_layers(model).values())
-    coordinates, classes = layers[0].in_features, layers[-1].out_features
-    if dataset.inputs.shape[1] != coordinates:
+    first, classes = layers[0].weight, len(layers[-1].weight)
+    coordinates = first.shape[1]
+    if isinstance(layers[0], nn.Conv2d):
+        _check_image(model, dataset.inputs[:1].to(first))
+    elif dataset.inputs.shape[1] != coordinates:
         raise ValueError(
             f"dataset has inputs of {dataset.inputs.shape[1]} coordinates, but model takes {coordinates}; "
             "build the model with as many inputs"
@@ -155,3 +158,18 @@ def _check_fit(model: nn.Module, dataset: Dataset) -> None:
             f"dataset has the label {largest}, but model has {classes} outputs, for labels 0 to {classes - 1}; "
             "build the model with more outputs"
         )
+
+
+def _check_image(model: nn.Module, image: torch.Tensor) -> None:
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            model.eval()(image)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"dataset has inputs of shape {tuple(image.shape[1:])}, which do not pass through the model ({error}); "
+            "pass inputs of the size that its first convolution takes, or begin the model with nn.Unflatten"
+        ) from error
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
