@@ -48,21 +48,26 @@ book: $(SITE) ## execute the notebooks, build the site, say where to open it
 
 chapters: $(CHAPTERS)
 
-book/chapters/%.ipynb: notebooks/%.ipynb $(LIBRARY) $(STORES) | $(INSTALLED)
+# A notebook and its text are a pair: what was edited last is executed. With what, is part of the result.
+EXECUTION := constraints.txt book/companion_site/execute.py
+book/chapters/%.ipynb: notebooks/%.ipynb notebooks/%.md $(LIBRARY) $(STORES) $(EXECUTION) | $(INSTALLED)
 	@mkdir -p book/chapters
-	@echo "== executing $*"
-	@start=$$(date +%s); \
-	$(BIN)/papermill --log-level ERROR --no-progress-bar notebooks/$*.ipynb $@.part.ipynb && mv $@.part.ipynb $@ && \
-	echo "== executed $* in $$(($$(date +%s) - start)) s"
+	@$(BIN)/python -m companion_site.execute $< $@
 
 # -W speaks the truth only on a clean build.
-$(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(NOTEBOOKS:%=notebooks/%.ipynb)
+$(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(EXECUTION) $(foreach ending,ipynb md,$(NOTEBOOKS:%=notebooks/%.$(ending)))
+	@mkdir -p book/chapters
+	@touch book/chapters/.begun
+	@# A chapter that is a notebook's no longer has nothing to say on the pages that read them all.
+	@rm -f $(filter-out $(CHAPTERS),$(wildcard book/chapters/*.ipynb))
 	@$(MAKE) --no-print-directory -j2 chapters
 	@echo "== building the site"
 	@rm -rf book/_build
 	@$(BIN)/jupyter-book build -W -n --keep-going --quiet book
 	@# The page that leads on to the first has no icon of its own, and some browsers would ask for one that is not there.
 	@test -f $@ && echo '<link rel="icon" href="_static/favicon.svg" />' >> $@
+	@# As old as what it is made of: what changes meanwhile asks for another.
+	@touch -r book/chapters/.begun $@
 
 test: book lint ## lint, types, unit tests, notebooks, the site in Chromium
 	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env notebooks tests

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from sphinx.util.docutils import SphinxDirective
 
+from companion_site.provenance_notes import commits, note
 from graphon_lib.figures.style import canvas, styled
 
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results" / "benchmark.json"
@@ -29,16 +30,20 @@ class BenchmarkDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Read the results and lay out the part that the argument names."""
         part = self.arguments[0]
-        parts = {"accuracy": accuracy_table, "ratios": ratio_table, "machine": machine_sentence}
-        if part not in {*parts, "growth"}:
-            raise self.error(f"benchmark has the argument {part!r}, but must be one of {sorted({*parts, 'growth'})}")
+        parts = {"accuracy": accuracy_table, "ratios": ratio_table}
+        allowed = sorted({*parts, "growth", "machine"})
+        if part not in allowed:
+            raise self.error(f"benchmark has the argument {part!r}, but must be one of {allowed}")
         if not RESULTS.exists():
             raise self.error(f"benchmark found no {RESULTS.name} in notebooks/results; measure with `make benchmark`")
         self.env.note_dependency(str(RESULTS))
         results = json.loads(RESULTS.read_text())
-        return self._growth(results["cases"]) if part == "growth" else [parts[part](results)]
+        if part == "machine":
+            return [machine_sentence(results)]
+        shown = self._growth(results["cases"]) if part == "growth" else parts[part](results)
+        return [shown, benchmark_note(results["machine"])]
 
-    def _growth(self, cases: Sequence[Case]) -> list[nodes.Node]:
+    def _growth(self, cases: Sequence[Case]) -> nodes.figure:
         # Beside the executed chapters: made at each build, and ignored by git.
         target = Path(self.env.srcdir, "chapters", "kernel_growth.svg")
         target.parent.mkdir(exist_ok=True)
@@ -53,8 +58,7 @@ class BenchmarkDirective(SphinxDirective):
             f"laws through them, with 95 % intervals: {'; '.join(exponents)}."
         )
         image = nodes.image(uri="/chapters/kernel_growth.svg", alt=caption)
-        figure = nodes.figure("", image, nodes.caption(text=caption), ids=["kernel-growth"])
-        return [figure]
+        return nodes.figure("", image, nodes.caption(text=caption), ids=["kernel-growth"])
 
 
 def accuracy_table(results: dict[str, Any]) -> nodes.table:
@@ -98,6 +102,18 @@ def machine_sentence(results: dict[str, Any]) -> nodes.paragraph:
         f"Python {facts['python']}, {listed}, at commit {facts['commit']}."
     )
     return nodes.paragraph(text=text)
+
+
+def benchmark_note(facts: dict[str, Any]) -> nodes.raw:
+    """How the numbers came about."""
+    return note(
+        {
+            "Code": "<code>make benchmark</code>, the folder <code>tests/benchmarks</code>",
+            "Numbers": f"<code>notebooks/results/{RESULTS.name}</code>; nothing was measured for this page",
+            "Parameters": f"<code>threads = {facts['threads']}</code>",
+            "Run": f"{facts['date']}, at {commits([facts['commit']])}",
+        }
+    )
 
 
 @styled
