@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-__all__ = ["MIME_TYPE", "ClaimsDirective", "chapter_table", "check_links", "write_json"]
+__all__ = ["MIME_TYPE", "ClaimsDirective", "VerdictsDirective", "chapter_table", "check_links", "write_json"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,29 +29,46 @@ def chapter_table(records: Sequence[dict[str, Any]]) -> nodes.raw:
     return nodes.raw(text=html_table(entries, lambda entry: "#" + entry["link"].split("#")[1]), format="html")
 
 
-class ClaimsDirective(SphinxDirective):
-    """``{claims}``: the ledger of all chapters, read from the notebooks in ``chapters/``, with a count of verdicts."""
+class VerdictsDirective(SphinxDirective):
+    """``{verdicts}``: how many of the ledger's claims have which verdict, each count a link to the first of them."""
 
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
-        """Read the notebooks and lay out their claims."""
+        """Read the notebooks and count their claims."""
+        page = self.env.app.builder.get_relative_uri(self.env.docname, "claims")
+        return [nodes.raw(text=_counts(self._entries(), page), format="html")]
+
+    def _entries(self) -> list[dict[str, Any]]:
         notebooks = _notebooks(self.env.srcdir)
         for notebook in notebooks:
             self.env.note_dependency(str(notebook))
         evidence = read_ledger(notebooks)
         if not evidence:
             raise self.error(
-                f"claims found no evidence in the {len(notebooks)} notebooks of chapters/, but needs at least one; "
-                "execute the notebooks with `make book`"
+                f"{self.name} found no evidence in the {len(notebooks)} notebooks of chapters/, but needs at least "
+                "one; execute the notebooks with `make book`"
             )
-        entries = [one.entry() for one in evidence]
-        counts = "".join(
-            f"<li><strong>{count}</strong> {verdict_badge(verdict)}</li>\n"
-            for verdict, count in verdict_counts(entries).items()
-        )
+        return [one.entry() for one in evidence]
+
+
+class ClaimsDirective(VerdictsDirective):
+    """``{claims}``: the ledger of all chapters, read from the notebooks in ``chapters/``, with a count of verdicts."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read the notebooks and lay out their claims."""
+        entries = self._entries()
         table = html_table(entries, lambda entry: entry["link"])
-        return [nodes.raw(text=f'<ul class="verdict-counts">\n{counts}</ul>\n{table}', format="html")]
+        return [nodes.raw(text=f"{_counts(entries)}\n{table}", format="html")]
+
+
+def _counts(entries: Sequence[dict[str, Any]], page: str = "") -> str:
+    first = {entry["verdict"]: entry["id"] for entry in reversed(entries)}
+    items = "".join(
+        f'<li><a href="{page}#claim-{first[verdict]}"><strong>{count}</strong> {verdict_badge(verdict)}</a></li>\n'
+        for verdict, count in verdict_counts(entries).items()
+    )
+    return f'<ul class="verdict-counts">\n{items}</ul>'
 
 
 def check_links(app: Sphinx, env: BuildEnvironment) -> None:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 class OutputRenderer:
     """A plugin of myst-nb's ``mime_renderers`` group."""
 
-    mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = (
-        ("html", plotly_figures.MIME_TYPE, 1),
-        ("html", claims_table.MIME_TYPE, 1),
+    # The second builder makes the page that is printed.
+    mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = tuple(
+        (builder, mime_type, 1)
+        for builder in ("html", "singlehtml")
+        for mime_type in (plotly_figures.MIME_TYPE, claims_table.MIME_TYPE)
     )
 
     @staticmethod

@@ -35,6 +35,9 @@ Row = dict[str, Any]
 TRAINED = ("trained_magnitude", "lottery_ticket")
 TRAINING_IMAGES = 5000
 
+# At the root of an archive of this project, which git knows nothing of: the commit that it was made of, and its time.
+COMMIT_FILE = "COMMIT"
+
 
 def groups(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that differ in nothing but their density, together: they share a network and its scores."""
@@ -184,7 +187,11 @@ def versions() -> str:
 
 @functools.cache
 def commit() -> str:
-    """The git commit of this library, "-dirty" behind it if files differ (results do not count), else "unknown"."""
+    """The git commit of this library, "-dirty" behind it if files differ (results do not count).
+
+    Without git it is what the file ``COMMIT`` of an unpacked archive says, with "-archive" behind it since nobody can
+    tell whether files differ; without that file, "unknown".
+    """
     library = Path(__file__).parents[2]
     try:
         # Installed as a package, the library may lie inside a repository that knows nothing of it.
@@ -192,7 +199,8 @@ def commit() -> str:
         changed = _git(library, "status", "--porcelain", "--", ".", ":(exclude)notebooks/results")
         return _git(library, "rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        told = library / COMMIT_FILE
+        return told.read_text(encoding="utf8").split()[0] if told.is_file() else "unknown"
 
 
 def _git(folder: Path, *arguments: str) -> str:
