@@ -30,15 +30,12 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
     ValueError
         If it is none; True and 2.0 are not.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or value < least
-        or (most is not None and value > most)
-    ):
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} is {value!r}, but must be a whole number {limits}")
-    return int(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        found = int(value)
+        if found >= least and (most is None or found <= most):
+            return found
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise ValueError(f"{name} is {value!r}, but must be a whole number {limits}")
 
 
 def number(name: str, value: Any, allowed: str = "a finite number") -> float:
@@ -86,9 +83,26 @@ def one_of(name: str, value: Any, names: Iterable[str]) -> None:
         raise ValueError(f"{name} is {value!r}, but must be one of {known}")
 
 
+def precision(name: str, value: Any) -> np.dtype[Any]:
+    """float64 or float32, as a numpy type.
+
+    Raises
+    ------
+    ValueError
+        If it is another, or no type.
+    """
+    try:
+        found = np.dtype(object if value is None else value)  # of None numpy makes float64
+    except TypeError:
+        found = np.dtype(object)
+    if found not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise ValueError(f"{name} is {value!r}, but must be float64 or float32")
+    return found
+
+
 def room(name: str, value: Any, needed: float) -> None:
-    """Nothing, if ``needed`` bytes are at most half of this machine's memory: beyond that it would come to a standstill,
-    or the process to an end without a word.
+    """Nothing, if ``needed`` bytes are at most half of this machine's memory: beyond that it would come to a
+    standstill, or the process to an end without a word.
 
     Raises
     ------
@@ -156,8 +170,8 @@ def finite(name: str, values: ArrayLike | torch.Tensor, least: float = 0.0) -> A
         raise ValueError(f"{name} contains NaN or infinity; drop or repair these entries first")
     if not (np.abs(found) <= LARGEST).all():
         raise ValueError(
-            f"{name} contains {found.flat[np.abs(found).argmax()]:.3g}, whose powers overflow; scale it down to at most "
-            f"{LARGEST:.0e}"
+            f"{name} contains {found.flat[np.abs(found).argmax()]:.3g}, whose powers overflow; scale it down to at "
+            f"most {LARGEST:.0e}"
         )
     return found
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from graphon_lib.cut import cut_norm
-from graphon_lib.intervals import CONFIDENCE, difference_interval, mean_interval, separation, separation_interval
+from graphon_lib.intervals import CONFIDENCE, difference_interval, mean_interval
 from graphon_lib.movement import rate_of_means
+from graphon_lib.separation import separation, separation_interval
 
 Array = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ def means(table: pd.DataFrame, by: Sequence[str], column: str, *, geometric: boo
 
 
 def separations(pairs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """How far apart each two methods lie, see :func:`graphon_lib.intervals.separation`.
+    """How far apart each two methods lie, see :func:`graphon_lib.separation.separation`.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from graphon_lib.arguments import finite, floats, room
 from graphon_lib.graphons import Motif, StepGraphon, homomorphism_densities, ordered_product
 from graphon_lib.graphons.masks import compiled
 from graphon_lib.graphons.shuffle import check_whole
@@ -83,6 +84,7 @@ def cut_norm(
     check_whole("starts", starts)
     check_whole("seed", seed)
     values, p, q = _parts("a", a)
+    room("starts", starts, 16.0 * starts * values.shape[1])
     if b is not None:
         other, *measures = _parts("b", b)
         if other.shape != values.shape or not all(
@@ -153,12 +155,13 @@ def cut_distance(a: StepGraphon, b: StepGraphon) -> CutBound:
 def _parts(name: str, graphon: StepGraphon | ArrayLike) -> tuple[Array, Array, Array]:
     if isinstance(graphon, StepGraphon):
         return graphon.values, graphon.row_measure, graphon.column_measure
-    values = np.array(graphon, dtype=np.float64)
+    values = floats(name, graphon)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
         raise ValueError(
             f"{name} has shape {values.shape}, and must be a StepGraphon or a non-empty matrix of finite numbers; "
             "remove NaN and infinity"
         )
+    finite(name, values)
     rows, columns = values.shape
     return values, np.full(rows, 1 / rows), np.full(columns, 1 / columns)
 

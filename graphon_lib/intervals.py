@@ -1,9 +1,7 @@
-"""Statistics with their uncertainty: rates of convergence, rank correlations, separation of groups."""
+"""Statistics with their uncertainty: rates of convergence, rank correlations."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from graphon_lib.arguments import finite, floats, number, positive, whole
+
 Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-
-# Random permutations at most.
-RESAMPLES = 9999
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def fitted_rate(sizes: ArrayLike, errors: ArrayLike) -> Interval:
     ValueError
         If there are too few entries, or one is not positive and finite.
     """
-    x, y = np.asarray(sizes, dtype=np.float64), np.asarray(errors, dtype=np.float64)
+    x, y = floats("sizes", sizes), floats("errors", errors)
     if x.ndim != 1 or x.shape != y.shape or x.size < 3 or np.unique(x).size < 2:
         raise ValueError(
             f"sizes and errors have shapes {x.shape} and {y.shape} with {np.unique(x).size} different sizes, but "
@@ -104,6 +101,8 @@ def share_interval(hits: int, of: int) -> Interval:
     ValueError
         If there is no try, or not between none and all of them are hits.
     """
+    for name, count in (("hits", hits), ("of", of)):
+        number(name, count, "a whole number")
     if not 0 <= hits <= of or of < 1:
         raise ValueError(f"hits is {hits} of {of}, but must be between 0 and the number of tries, at least one")
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)
@@ -122,7 +121,7 @@ def difference_interval(first: ArrayLike, second: ArrayLike) -> Interval:
     ValueError
         If either has fewer than two values, or one is not finite.
     """
-    samples = _sample(first), _sample(second)
+    samples = _sample(first, "first"), _sample(second, "second")
     errors = np.array([x.var(ddof=1) / x.size for x in samples])
     difference = float(samples[0].mean() - samples[1].mean())
     if errors.sum() == 0:
@@ -160,8 +159,7 @@ def equivalence(values: ArrayLike, margin: float) -> Equivalence:
         If there are fewer than two values, one is not finite, or margin is not positive.
     """
     x = _sample(values)
-    if not margin > 0:
-        raise ValueError(f"margin is {margin!r}, but must be positive: what is as good as zero")
+    margin = positive("margin", margin, "positive: what is as good as zero")
     # Of equal values, rounding would make a spread.
     error = x.std(ddof=1) / np.sqrt(x.size) if np.ptp(x) > 0 else 0.0
     bound = abs(x.mean()) + stats.t.ppf(CONFIDENCE, x.size - 1) * error
@@ -171,11 +169,11 @@ def equivalence(values: ArrayLike, margin: float) -> Equivalence:
     return Equivalence(float(x.mean()), float(bound), float(p_value))
 
 
-def _sample(values: ArrayLike) -> Array:
-    x = np.asarray(values, dtype=np.float64)
+def _sample(values: ArrayLike, name: str = "values") -> Array:
+    x = floats(name, values)
     if x.ndim != 1 or x.size < 2 or not np.isfinite(x).all():
-        raise ValueError(f"values has shape {x.shape}, but must hold at least 2 values, all of them finite")
-    return x
+        raise ValueError(f"{name} has shape {x.shape}, but must hold at least 2 values, all of them finite")
+    return finite(name, x)
 
 
 def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
@@ -186,7 +184,8 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
     ValueError
         If there are fewer than five pairs, the two differ in length, or a value is not finite.
     """
-    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    whole("seed", seed)
+    a, b = floats("x", x), floats("y", y)
     if a.shape != b.shape or a.ndim != 1 or a.size < 5:
         raise ValueError(
             f"x and y have shapes {a.shape} and {b.shape}, but must hold the same number, at least 5, of values"
@@ -206,92 +205,3 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Interval:
         method="percentile", rng=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
     return Interval(float(correlation(a, b)), float(interval.low), float(interval.high))
-
-
-def separation(
-    distances: NDArray[np.float64], first: ArrayLike, second: ArrayLike, *, seed: int = 0
-) -> tuple[float, float]:
-    """How far two groups lie apart beyond their own spread, and whether chance could do it.
-
-    Parameters
-    ----------
-    distances : (n, n) array
-        Between all members.
-    first, second : index arrays
-        The members of the two groups, at least two each.
-
-    Returns
-    -------
-    ratio : float
-        Mean distance between the groups over mean distance within them.
-    p_value : float
-        Of a permutation test of their difference: exact where there are at most 9999 ways to form the groups, else from
-        9999 random ones, to which the actual is added.
-
-    Raises
-    ------
-    ValueError
-        If a group has fewer than two members.
-    """
-    a, b = np.asarray(first), np.asarray(second)
-    if min(a.size, b.size) < 2:
-        raise ValueError(
-            f"the groups have {a.size} and {b.size} members, but distances within them need at least 2 each"
-        )
-
-    members = np.concatenate([a, b])
-    between_all = distances[np.ix_(members, members)]
-    ways = math.comb(members.size, a.size)
-    generator = np.random.default_rng(seed)
-    if ways <= RESAMPLES:
-        chosen = np.array(list(itertools.combinations(range(members.size), a.size)))
-    else:
-        dealt = generator.permuted(np.tile(np.arange(members.size), (RESAMPLES, 1)), axis=1)
-        chosen = np.concatenate([np.arange(a.size)[None], dealt[:, : a.size]])
-    # Of each way to deal the members into two groups, the first being as they are.
-    first_group = np.zeros((len(chosen), members.size))
-    np.put_along_axis(first_group, chosen, 1.0, axis=1)
-    second_group = 1 - first_group
-    to_first, to_second = first_group @ between_all, second_group @ between_all
-    between = (to_first * second_group).sum(axis=1) / (a.size * b.size)
-    within = (to_first * first_group).sum(axis=1) / (a.size * (a.size - 1)) / 2
-    within += (to_second * second_group).sum(axis=1) / (b.size * (b.size - 1)) / 2
-    excess = between - within
-    # Ties by rounding are ties.
-    p_value = float((excess >= excess[0] - 1e-12 * np.abs(between_all).max()).mean())
-    return float(between[0] / within[0]), p_value
-
-
-def separation_interval(distances: NDArray[np.float64], first: ArrayLike, second: ArrayLike) -> Interval:
-    """The ratio of :func:`separation`, with Student's interval of its logarithm by the jackknife over members.
-
-    Parameters
-    ----------
-    distances, first, second
-        As of :func:`separation`; at least three members each, since one is left out at a time.
-
-    Raises
-    ------
-    ValueError
-        If a group has fewer than three members.
-    """
-    groups = np.asarray(first), np.asarray(second)
-    sizes = [group.size for group in groups]
-    if min(sizes) < 3:
-        raise ValueError(
-            f"the groups have {sizes[0]} and {sizes[1]} members, but an interval that leaves one out at a time needs "
-            "at least 3 each"
-        )
-
-    def log_ratio(a: NDArray[np.int_], b: NDArray[np.int_]) -> float:
-        within = sum(distances[np.ix_(g, g)].sum() / (g.size * (g.size - 1)) / 2 for g in (a, b))
-        return float(np.log(distances[np.ix_(a, b)].mean() / within))
-
-    left_out = (
-        np.array([log_ratio(np.delete(groups[0], i), groups[1]) for i in range(sizes[0])]),
-        np.array([log_ratio(groups[0], np.delete(groups[1], i)) for i in range(sizes[1])]),
-    )
-    error = np.sqrt(sum((x.size - 1) / x.size * ((x - x.mean()) ** 2).sum() for x in left_out))
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, sum(sizes) - 2) * error
-    ratio = log_ratio(*groups)
-    return Interval(*(float(np.exp(value)) for value in (ratio, ratio - half, ratio + half)))

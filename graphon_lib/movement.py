@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from graphon_lib.arguments import finite, floats, whole
 from graphon_lib.intervals import CONFIDENCE, Interval
 
 Array = NDArray[np.float64]
@@ -33,6 +34,7 @@ def rate_of_means(values: Mapping[int, ArrayLike], *, seed: int = 0) -> Interval
     ValueError
         If there are fewer than two widths, or a mean is not positive.
     """
+    _check(values, seed)
     if len(values) < 2:
         raise ValueError(f"values has {len(values)} width(s), but a rate needs at least 2")
     means = {width: _resampled(trials, seed, width) for width, trials in values.items()}
@@ -83,6 +85,7 @@ def movement(values: Mapping[int, ArrayLike], *, seed: int = 0) -> Movement:
     ValueError
         If the three largest widths are not n, 2n and 4n, or a value is not finite.
     """
+    _check(values, seed)
     widths = sorted(values)[-3:]
     if len(widths) < 3 or widths[1] != 2 * widths[0] or widths[2] != 2 * widths[1]:
         raise ValueError(f"values has the widths {sorted(values)}, but the three largest must be n, 2n and 4n")
@@ -122,13 +125,22 @@ def movements(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFra
     return pd.DataFrame(rows, columns=[*by, *names])
 
 
+def _check(values: Mapping[int, ArrayLike], seed: int) -> None:
+    whole("seed", seed)
+    if not isinstance(values, Mapping):
+        raise TypeError(f"values is a {type(values).__name__}, but must map widths to the values of their trials")
+    for width in values:
+        whole("a width in values", width, 1)
+
+
 def _resampled(trials: ArrayLike, seed: int, width: int) -> Array:
     """The mean, and behind it those of bootstrap samples; (1 + RESAMPLES,)."""
-    values = np.asarray(trials, dtype=np.float64)
+    values = floats("values", trials)
     if values.ndim != 1 or values.size < 2 or not np.isfinite(values).all():
         raise ValueError(
             f"values has {values.size} trial(s) at width {width}, and must have at least 2 there, all of them finite"
         )
+    finite("values", values)
     generator = np.random.default_rng(np.random.SeedSequence((seed, width)))
     chosen = generator.integers(values.size, size=(RESAMPLES, values.size))
     return np.concatenate([[values.mean()], values[chosen].mean(axis=1)])

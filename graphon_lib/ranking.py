@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from graphon_lib.arguments import whole
 from graphon_lib.intervals import CONFIDENCE, Interval
 
 Array = NDArray[np.float64]
@@ -67,8 +68,15 @@ def ranking(
     ValueError
         If there are fewer than five networks, a value is NaN, or a column is missing.
     """
-    groups = [] if within is None else [within] if isinstance(within, str) else list(within)
+    whole("seed", seed)
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"frame is a {type(frame).__name__}, but must be a DataFrame with one row a network")
+    groups: list[Any] = list(within) if isinstance(within, list | tuple) else [] if within is None else [within]
     columns = [number, outcome, trial, *groups, *([] if given is None else [given])]
+    asked = {"number": number, "outcome": outcome, "trial": trial, "within": groups, "given": given or ""}
+    for name, column in asked.items():
+        if not all(isinstance(each, str) for each in (column if isinstance(column, list) else [column])):
+            raise TypeError(f"{name} is {column!r}, but must be the name of a column of frame")
     missing = [column for column in columns if column not in frame]
     if missing:
         raise ValueError(f"frame has no column {missing[0]!r}; it has {sorted(map(str, frame.columns))}")

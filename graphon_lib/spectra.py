@@ -9,7 +9,12 @@ import numpy as np
 import torch
 from scipy.linalg import eigh, eigvalsh
 
+from graphon_lib.arguments import array, finite, number, whole
+
 Array = np.ndarray | torch.Tensor
+
+# Of predicted steps: a curve of 80 MB.
+STEPS = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +73,7 @@ def spectrum(kernel: Array, *, top: int = 5) -> Spectrum:
     """
     matrix, epsilon = _symmetric(kernel)
     size = len(matrix)
-    if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= size:
-        raise ValueError(f"top is {top!r}, but must be a whole number from 1 to {size}, the size of the kernel")
+    whole("top", top, 1, size)
     eigenvalues = _semidefinite(eigvalsh(matrix), epsilon)[::-1].copy()
     positive = eigenvalues[eigenvalues > size * epsilon * eigenvalues[0]]
     several = len(positive) > 1
@@ -112,7 +116,7 @@ def alignment(kernel: Array, labels: Array) -> float:
         If the kernel is neither float32 nor float64, or labels are not whole numbers.
     """
     matrix, epsilon = _symmetric(kernel)
-    classes = _to_numpy(labels)
+    classes = array("labels", labels)
     if classes.shape != (len(matrix),):
         raise ValueError(
             f"labels has shape {classes.shape}, but must be ({len(matrix)},): one class for each row of kernel"
@@ -170,23 +174,21 @@ def predicted_loss(kernel: Array, residual: Array, *, steps: int, learning_rate:
     """
     matrix, epsilon = _symmetric(kernel)
     size = len(matrix)
-    start = _to_numpy(residual).astype(np.float64)
+    start = finite("residual", residual)
     if start.ndim not in (1, 2) or len(start) != size:
         raise ValueError(f"residual has shape {start.shape}, but must be ({size},) or ({size}, outputs) as kernel is")
-    if not np.isfinite(start).all():
-        raise ValueError("residual has entries that are NaN or infinite; pass finite numbers only")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"steps is {steps!r}, but must be a whole number of at least 0")
+    whole("steps", steps, 0, STEPS)
+    rate = number("learning_rate", learning_rate, "positive and finite")
     eigenvalues, modes = eigh(matrix)
     eigenvalues = _semidefinite(eigenvalues, epsilon)
     largest = 2 * size / eigenvalues[-1]
-    if not 0 < learning_rate <= largest:
+    if not 0 < rate <= largest:
         raise ValueError(
             f"learning_rate is {learning_rate!r}, but must be positive and at most 2N / lambda_1 = {largest:.6g}, "
             "beyond which gradient descent diverges; pass a value in that range"
         )
     parts = ((modes.T @ start.reshape(size, -1)) ** 2).sum(axis=1) / (2 * size)
-    shrinking = (1 - learning_rate * eigenvalues / size) ** 2
+    shrinking = (1 - rate * eigenvalues / size) ** 2
     losses = np.empty(steps + 1)
     for step in range(steps + 1):
         losses[step] = parts.sum()
@@ -194,24 +196,18 @@ def predicted_loss(kernel: Array, residual: Array, *, steps: int, learning_rate:
     return losses
 
 
-def _to_numpy(array: Array) -> np.ndarray:
-    return array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
-
-
 def _symmetric(kernel: Array) -> tuple[np.ndarray, float]:
     """The kernel as an exactly symmetric float64 array, and the machine epsilon of the dtype it came in."""
-    if not isinstance(kernel, torch.Tensor):
-        kernel = np.asarray(kernel)
-    if kernel.dtype not in (np.float32, np.float64, torch.float32, torch.float64):
-        raise TypeError(f"kernel has dtype {kernel.dtype}, but must be float32 or float64; convert it")
-    epsilon = float(torch.finfo(kernel.dtype).eps if isinstance(kernel, torch.Tensor) else np.finfo(kernel.dtype).eps)
-    matrix = _to_numpy(kernel).astype(np.float64)
+    given = array("kernel", kernel)
+    dtype = kernel.dtype if isinstance(kernel, torch.Tensor) else given.dtype
+    if dtype not in (np.float32, np.float64, torch.float32, torch.float64):
+        raise TypeError(f"kernel has dtype {dtype}, but must be float32 or float64; convert it")
+    epsilon = float(np.finfo(given.dtype).eps)
+    matrix = finite("kernel", given)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(
             f"kernel has shape {matrix.shape}, but must be (N, N) with N at least 2; pass one set of inputs"
         )
-    if not np.isfinite(matrix).all():
-        raise ValueError("kernel has entries that are NaN or infinite; pass finite numbers only")
     largest = np.abs(matrix).max()
     difference = np.abs(matrix - matrix.T).max()
     # Half of the digits: what sums over thousands of terms in another order may differ by, and no more.

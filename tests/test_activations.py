@@ -455,7 +455,9 @@ def test_overflow_is_not_passed_on() -> None:
 
 @pytest.mark.parametrize("terms", [3, 0, -1, 64.0, True, "64"])
 def test_impossible_numbers_of_terms(terms: Any) -> None:
-    with pytest.raises(ValueError, match=r"terms is .*, but must be a whole number of at least 4, or None"):
+    with pytest.raises(
+        ValueError, match=r"terms is .*, but must be a whole number of at least 4 and at most 2048, or None"
+    ):
         Hermite(np.tanh, terms)
 
 

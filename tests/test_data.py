@@ -132,7 +132,7 @@ def test_dataset_takes_arrays():
         (np.zeros((2, 28, 28)), [0, 1], ValueError, r"inputs has shape \(2, 28, 28\), but must be \(N, d\)"),
         (np.zeros((0, 3)), [], ValueError, r"inputs has shape \(0, 3\), but must be \(N, d\) with N at least 1"),
         (np.zeros((2, 3)), [0, 1, 2], ValueError, r"labels has shape \(3,\), but must be \(2,\)"),
-        (np.zeros((2, 3)), [0.0, 1.0], TypeError, r"labels has dtype torch.float32, but classes are whole numbers"),
+        (np.zeros((2, 3)), [0.0, 1.0], TypeError, r"labels has dtype torch.float64, but classes are whole numbers"),
         (np.full((2, 3), np.nan), [0, 1], ValueError, "inputs has entries that are NaN or infinite"),
         (np.zeros((2, 3)), [0, -1], ValueError, "labels has the entry -1, but classes are counted from 0"),
     ],

@@ -181,7 +181,7 @@ def test_masks_are_not_drawn_from_the_stream_of_weights_of_the_same_seed() -> No
         (lambda: StepGraphon([[0.5, 1.5]]), r"values contains 1\.5, but a graphon is a probability: clip or rescale"),
         (lambda: StepGraphon([[-0.1]]), r"values contains -0\.1, but a graphon is a probability"),
         (lambda: StepGraphon([[math.nan]]), r"values contains nan, but a graphon is a probability"),
-        (lambda: StepGraphon.constant(2.0), r"values contains 2\.0, but a graphon is a probability"),
+        (lambda: StepGraphon.constant(2.0), r"c is 2\.0, but must be a number in \[0, 1\]"),
         (lambda: StepGraphon(np.ones((2, 1)), [0.5, 0.4]), r"row_measure has shape \(2,\) and sum 0\.9, but must be 2"),
         (lambda: StepGraphon(np.ones((2, 1)), [1.0]), r"row_measure has shape \(1,\) and sum 1, but must be 2 non-neg"),
         (lambda: StepGraphon(np.ones((2, 1)), [1.5, -0.5]), r"row_measure .*must be 2 non-negative shares that sum to"),
@@ -189,8 +189,8 @@ def test_masks_are_not_drawn_from_the_stream_of_weights_of_the_same_seed() -> No
         (lambda: StepGraphon.from_function(lambda u, v: u, 0), r"blocks is 0, but must be at least 1 along each axis"),
         (lambda: StepGraphon.from_function(lambda u, v: u, (2, 0)), r"blocks is \(2, 0\), but must be at least 1"),
         (lambda: StepGraphon.from_function(lambda u, v: 2 * u, 2), r"values contains 1\.5\d*, but a graphon is a p"),
-        (lambda: StepGraphon.constant(0.5).sample(0, 3), r"rows is 0, but a mask needs at least 1"),
-        (lambda: StepGraphon.constant(0.5).sample(3, 0), r"columns is 0, but a mask needs at least 1"),
+        (lambda: StepGraphon.constant(0.5).sample(0, 3), r"rows is 0, but must be a whole number of at least 1"),
+        (lambda: StepGraphon.constant(0.5).sample(3, 0), r"columns is 0, but must be a whole number of at least 1"),
         (lambda: StepGraphon.constant(0.5).sample(3, 3, -1), r"seed is -1, but must be a whole number of at least 0"),
         (lambda: Chain([None, None]).sample((3, 3, 3), -1), r"seed is -1, but must be a whole number of at least 0"),
         (
@@ -553,7 +553,7 @@ UNEQUAL = StepGraphon(np.full((2, 2), 0.5), [0.4, 0.6], [0.4, 0.6])
         (
             lambda: Chain([HALVES, None]).sample((4, 4)),
             ValueError,
-            r"widths is \[4, 4\], but this chain has 2 layers: pass 3 numbers of at least 1, from inputs to outputs",
+            r"widths is \[4, 4\], but this chain has 2 layers: pass 3 whole numbers of at least 1, from inputs to outputs",
         ),
         (lambda: Chain([HALVES, None]).sample((4, 0, 4)), ValueError, r"widths is \[4, 0, 4\], but this chain has"),
     ],

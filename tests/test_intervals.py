@@ -20,10 +20,9 @@ from graphon_lib.intervals import (
     mean_interval,
     median_interval,
     rank_correlation,
-    separation,
-    separation_interval,
     share_interval,
 )
+from graphon_lib.separation import separation, separation_interval
 
 SIZES = np.repeat([100, 200, 400, 800], 3)
 
@@ -204,9 +203,11 @@ def test_groups_that_lie_apart_are_told_from_those_that_do_not() -> None:
 
 
 def test_separation_says_what_is_wrong() -> None:
-    with pytest.raises(ValueError, match=r"the groups have 1 and 2 members, but distances within them need at le"):
+    with pytest.raises(
+        ValueError, match=r"first and second have 1 and 2 members, but distances within them need at le"
+    ):
         separation(np.ones((3, 3)), [0], [1, 2])
-    with pytest.raises(ValueError, match=r"the groups have 2 and 1 members"):
+    with pytest.raises(ValueError, match=r"the groups first and second have 2 and 1 members"):
         separation(np.ones((3, 3)), [0, 1], [2])
 
 
@@ -337,5 +338,5 @@ def test_intervals_of_separations_cover_the_truth(shift: float) -> None:
 
 
 def test_an_interval_of_a_separation_needs_three_members_each() -> None:
-    with pytest.raises(ValueError, match="the groups have 2 and 3 members, but an interval that leaves one out"):
+    with pytest.raises(ValueError, match="first and second have 2 and 3 members, but an interval that leaves one out"):
         separation_interval(np.ones((5, 5)), [0, 1], [2, 3, 4])

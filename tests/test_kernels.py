@@ -463,8 +463,8 @@ X = np.ones((2, 4))
         ({"weight_variance": -1.0}, "weight_variance is -1.0, but must be"),
         ({"weight_variance": np.nan}, "weight_variance is nan, but must be"),
         ({"weight_variance": np.inf}, "weight_variance is inf, but must be"),
-        ({"dtype": np.float16}, "dtype is float16, but must be float64 or float32"),
-        ({"dtype": int}, "dtype is int64, but must be"),
+        ({"dtype": np.float16}, "dtype is <class 'numpy.float16'>, but must be float64 or float32"),
+        ({"dtype": int}, "dtype is <class 'int'>, but must be"),
         (
             {"activation": "swish"},
             r"activation is 'swish', but must be one of \['erf', .*\], or a DualActivation",

@@ -112,7 +112,7 @@ BAD_KERNELS = [
     (np.zeros((3, 2)), ValueError, r"kernel has shape \(3, 2\), but must be \(N, N\) with N at least 2"),
     (np.ones((1, 1)), ValueError, r"kernel has shape \(1, 1\), but must be \(N, N\) with N at least 2"),
     (np.ones(4), ValueError, r"kernel has shape \(4,\), but must be \(N, N\)"),
-    (np.full((2, 2), np.nan), ValueError, "kernel has entries that are NaN or infinite; pass finite numbers only"),
+    (np.full((2, 2), np.nan), ValueError, "kernel contains NaN or infinity; drop or repair"),
     (
         np.array([[2.0, 1.0], [1.1, 2.0]]),
         ValueError,
@@ -243,8 +243,8 @@ def test_predicted_loss_is_autograd_descent_too():
     [
         ({"residual": np.ones(3)}, r"residual has shape \(3,\), but must be \(4,\) or \(4, outputs\)"),
         ({"residual": np.ones((4, 1, 1))}, r"residual has shape \(4, 1, 1\)"),
-        ({"residual": np.full(4, np.inf)}, "residual has entries that are NaN or infinite"),
-        ({"steps": -1}, "steps is -1, but must be a whole number of at least 0"),
+        ({"residual": np.full(4, np.inf)}, "residual contains NaN or infinity"),
+        ({"steps": -1}, "steps is -1, but must be a whole number from 0 to 10000000"),
         ({"steps": True}, "steps is True, but must be a whole number"),
         ({"learning_rate": 0.0}, r"learning_rate is 0.0, but must be positive and at most 2N / lambda_1 = 8, beyond"),
         ({"learning_rate": 8.1}, r"learning_rate is 8.1, but must be positive"),

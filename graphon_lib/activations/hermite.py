@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
 from graphon_lib.activations.dual import Array, Numbers, defects, namespace
+from graphon_lib.arguments import floats
 
 # Variances times quadrature nodes handled at once: a few arrays of 8 MB.
 _CHUNK_ELEMENTS = 2**20
 # Below this variance phi(sqrt(q) z) - phi(0) has few digits left. Derivatives are taken at this one instead, which
 # moves D' by 1e-6 phi'' phi' at most, and not at all at q = 0.
 _SMALLEST_VARIANCE = 1e-12
+# Their quadrature takes a gigabyte.
+_TERMS = 2048
 _PROBE = np.arange(-16, 17) / 8
 
 
@@ -40,7 +43,7 @@ class Hermite:
         phi, from an array (or a torch tensor) of double precision to one of the same shape, element by element:
         ``np.tanh``, ``torch.nn.functional.mish``, ``nn.Softplus()``, ``lambda z: z**3``. Which of the two is tried.
     terms : int, optional
-        The highest order, at least 4. Default: 64, or what :meth:`resolved` finds the variances at hand to need.
+        The highest order, from 4 to 2048. Default: 64, or what :meth:`resolved` finds the variances at hand to need.
 
     Raises
     ------
@@ -59,9 +62,10 @@ class Hermite:
     def __init__(self, function: Callable[[Any], Any], terms: int | None = None) -> None:
         self.adaptive = terms is None
         terms = 64 if terms is None else terms
-        if isinstance(terms, bool) or not isinstance(terms, int | np.integer) or terms < 4:
+        if isinstance(terms, bool) or not isinstance(terms, int | np.integer) or not 4 <= terms <= _TERMS:
             raise ValueError(
-                f"terms is {terms!r}, but must be a whole number of at least 4, or None for as many as needed"
+                f"terms is {terms!r}, but must be a whole number of at least 4 and at most {_TERMS}, or None for as "
+                "many as needed"
             )
         self.function = function
         self.terms = int(terms)
@@ -184,9 +188,9 @@ class Hermite:
         shape, largest = z.shape, float(np.abs(z).max(initial=0.0))
         if self._takes_tensors:
             with torch.no_grad():
-                values = np.asarray(self.function(torch.from_numpy(z)), dtype=np.float64)
+                values = floats("function's value", self.function(torch.from_numpy(z)))
         else:
-            values = np.asarray(self.function(z), dtype=np.float64)
+            values = floats("function's value", self.function(z))
         if values.shape != shape:
             raise ValueError(
                 f"function is {self.function!r}, which turns shape {shape} into {values.shape}; an activation gives "
@@ -202,13 +206,13 @@ class Hermite:
 
 def _takes_tensors(function: Callable[[Any], Any]) -> bool:
     try:
-        np.asarray(function(_PROBE.copy()), dtype=np.float64)
+        floats("its value", function(_PROBE.copy()))
         return False
     except Exception:
         pass
     try:
         with torch.no_grad():
-            np.asarray(function(torch.from_numpy(_PROBE.copy())), dtype=np.float64)
+            floats("its value", function(torch.from_numpy(_PROBE.copy())))
         return True
     except Exception as error:
         raise TypeError(

@@ -6,7 +6,7 @@ Position u of a hidden layer means the same neurons as rows of the graphon below
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from graphon_lib.arguments import array, room, whole
 from graphon_lib.graphons.step import MEASURE_TOLERANCE, Array, StepGraphon, bernoulli, block_labels, mask_generator
 
 
@@ -42,6 +43,10 @@ class Chain:
     input_blocks: NDArray[np.int64] | None = None
 
     def __init__(self, graphons: Sequence[StepGraphon | None], input_blocks: ArrayLike | None = None) -> None:
+        if not isinstance(graphons, Iterable):
+            raise TypeError(
+                f"chain is a {type(graphons).__name__}, but must be a Chain, or a sequence of StepGraphon or None"
+            )
         given = list(graphons)
         if len(given) < 2:
             raise ValueError(
@@ -96,7 +101,9 @@ class Chain:
         ValueError
             If the chain was made for another number of coordinates.
         """
+        whole("inputs", inputs, 1)
         if self.input_blocks is None:
+            room("inputs", inputs, 24.0 * inputs)
             return block_labels(self.graphons[0].column_measure, inputs)
         if self.input_blocks.size != inputs:
             raise ValueError(
@@ -122,11 +129,15 @@ class Chain:
         ValueError
             If there are not L + 2 widths, or one is below 1.
         """
-        if len(widths) != len(self.graphons) + 1 or min(widths) < 1:
+        counts = array("widths", widths)
+        if counts.shape != (len(self.graphons) + 1,) or counts.dtype.kind not in "iu" or counts.min() < 1:
             raise ValueError(
-                f"widths is {list(widths)}, but this chain has {len(self.graphons)} layers: pass "
-                f"{len(self.graphons) + 1} numbers of at least 1, from inputs to outputs"
+                f"widths is {counts.tolist()}, but this chain has {len(self.graphons)} layers: pass "
+                f"{len(self.graphons) + 1} whole numbers of at least 1, from inputs to outputs"
             )
+        widths = counts.tolist()
+        for below, above in itertools.pairwise(widths):
+            room("widths", widths, 24.0 * below * above)
         generator = mask_generator(seed)
         labels = [self.input_labels(widths[0])]
         labels += [block_labels(g.row_measure, n) for g, n in zip(self.graphons, widths[1:], strict=True)]
@@ -141,11 +152,16 @@ def _side(graphon: StepGraphon | None, side: Literal["row_measure", "column_meas
 
 
 def _checked_labels(input_blocks: ArrayLike, measure: Array) -> tuple[NDArray[np.int64], Array]:
-    labels = np.asarray(input_blocks)
+    labels = array("input_blocks", input_blocks)
     if labels.ndim != 1 or labels.size == 0 or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
         raise ValueError(
             f"input_blocks has shape {labels.shape} and type {labels.dtype}, but must be one non-negative whole number "
             "for each input coordinate: its column block in the first graphon"
+        )
+    if labels.max() >= max(labels.size, measure.size):
+        raise ValueError(
+            f"input_blocks names block {labels.max()}, but there are {labels.size} coordinates and {measure.size} "
+            "column blocks; count blocks from 0"
         )
     shares = np.bincount(labels, minlength=measure.size) / labels.size
     if measure.size > 1 and not (

@@ -7,10 +7,10 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-import torch
 from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
+from graphon_lib.arguments import array
 from graphon_lib.graphons.step import Array
 
 BoolArray = NDArray[np.bool_]
@@ -39,21 +39,21 @@ def as_bool_mask(mask: ArrayLike, name: str) -> BoolArray:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If it is not a non-empty matrix of zeros and ones.
     """
-    array = np.asarray(cast(Any, mask).cpu() if isinstance(mask, torch.Tensor) else mask)
-    if array.ndim != 2 or array.size == 0:
+    entries = array(name, mask)
+    if entries.ndim != 2 or entries.size == 0:
         raise ValueError(
-            f"{name} has shape {array.shape}, but a mask is a non-empty matrix (outputs, inputs) of a layer"
+            f"{name} has shape {entries.shape}, but a mask is a non-empty matrix (outputs, inputs) of a layer"
         )
-    if array.dtype != np.bool_ and not ((array == 0) | (array == 1)).all():
+    if entries.dtype != np.bool_ and not ((entries == 0) | (entries == 1)).all():
         raise ValueError(f"{name} has entries other than 0 and 1; pass weights != 0 if these are pruned weights")
-    return np.ascontiguousarray(array, dtype=np.bool_)
+    return np.ascontiguousarray(entries, dtype=np.bool_)
 
 
-def degrees(mask: BoolArray) -> tuple[Counts, Counts]:
-    """The kept entries of each row, (R,), and of each column, (C,), of a contiguous bool array (R, C)."""
+def degrees(mask: BoolArray | Counts) -> tuple[Counts, Counts]:
+    """The kept entries of each row, (R,), and of each column, (C,), of a contiguous array (R, C), bool or counts."""
     rows, columns = np.zeros(mask.shape[0], np.int64), np.zeros(mask.shape[1], np.int64)
     _count_degrees(mask, rows, columns)
     return rows, columns
@@ -106,7 +106,7 @@ def _count_codegrees(words: Counts, counts: Counts) -> None:
 
 
 @compiled
-def _count_degrees(mask: BoolArray, rows: Counts, columns: Counts) -> None:
+def _count_degrees(mask: BoolArray | Counts, rows: Counts, columns: Counts) -> None:
     for i in range(rows.size):
         kept = mask[i]
         degree = 0
@@ -117,8 +117,8 @@ def _count_degrees(mask: BoolArray, rows: Counts, columns: Counts) -> None:
 
 
 @compiled
-def kept_sums(mask: BoolArray, weights: Array) -> Array:
-    """For each column, the sum of the weights of the rows that keep it, first row first."""
+def kept_sums(mask: BoolArray | Counts, weights: Array) -> Array:
+    """For each column, the sum of the weights of the rows that keep it, as often as they do, first row first."""
     sums = np.zeros(mask.shape[1])
     for i in range(weights.size):
         kept, weight = mask[i], weights[i]

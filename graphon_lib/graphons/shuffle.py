@@ -13,6 +13,9 @@ from graphon_lib.graphons.masks import BoolArray, Counts, as_bool_mask, compiled
 # Told apart from the streams of other modules, which hash theirs likewise, and from each other.
 _UNIFORM, _TRADES = 0x756E6966, 0x74726164
 
+# Hours, for a wide mask, that could not be interrupted.
+_SUPERSTEPS = 10_000
+
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,14 +48,14 @@ def degree_preserving_shuffle(mask: ArrayLike, *, seed: int = 0, supersteps: int
     mask : (R, C) matrix of zeros and ones
     seed : int
     supersteps : int
-        At least 0. What is left of the mask beyond its degrees falls by half in each where degrees are alike, and by a
-        third or a quarter where they differ much (measured: 0.5 for SynFlow and 0.65 for SNIP at density 0.1, 0.75 for
-        SNIP at 0.02). The 24 of the default leave, at 0.1, less than one draw varies by at width 4000.
+        From 0 to 10,000. What is left of the mask beyond its degrees falls by half in each where degrees are alike, and
+        by a third or a quarter where they differ much (measured: 0.5 for SynFlow and 0.65 for SNIP at density 0.1, 0.75
+        for SNIP at 0.02). The 24 of the default leave, at 0.1, less than one draw varies by at width 4000.
 
     Raises
     ------
     ValueError, TypeError
-        If mask is not a matrix of zeros and ones, or seed or supersteps is not a whole number of at least 0.
+        If mask is not a matrix of zeros and ones, or seed or supersteps is not a whole number in its range.
 
     References
     ----------
@@ -61,6 +64,8 @@ def degree_preserving_shuffle(mask: ArrayLike, *, seed: int = 0, supersteps: int
     """
     array = as_bool_mask(mask, "mask")
     check_whole("supersteps", supersteps)
+    if supersteps > _SUPERSTEPS:
+        raise ValueError(f"supersteps is {supersteps}, but must be at most {_SUPERSTEPS}; 24 leave nothing to be seen")
     state = _state(seed, _TRADES)
     turned = array.T if array.shape[0] > array.shape[1] else array
     kept = np.count_nonzero(turned, axis=1)

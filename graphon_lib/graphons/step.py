@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from graphon_lib.arguments import floats, number, room, whole
+
 Array = NDArray[np.float64]
 
 # Measures that should agree come from counts over the same total, so anything beyond rounding is a real mismatch.
@@ -41,21 +43,23 @@ class StepGraphon:
     column_measure: Array = field(default=cast(Array, None))
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64)
+        values = floats("values", self.values)
         if values.ndim != 2 or values.size == 0:
             raise ValueError(f"values has shape {values.shape}, but must be a non-empty matrix (row blocks, columns)")
         # Written so that NaN fails too. Rounding may carry an average of ones a hair above 1.
         if not ((values >= 0) & (values <= 1 + 1e-12)).all():
             worst = values[~((values >= 0) & (values <= 1 + 1e-12))][0]
             raise ValueError(f"values contains {worst}, but a graphon is a probability: clip or rescale it to [0, 1]")
-        object.__setattr__(self, "values", np.minimum(values, 1.0))
+        object.__setattr__(self, "values", np.minimum(values, 1.0))  # a copy
         object.__setattr__(self, "row_measure", _measure("row_measure", self.row_measure, values.shape[0]))
         object.__setattr__(self, "column_measure", _measure("column_measure", self.column_measure, values.shape[1]))
 
     @classmethod
     def constant(cls, c: float) -> StepGraphon:
         """The constant graphon c in [0, 1]: one block; the limit of pruning at random with density c."""
-        return cls(np.full((1, 1), c, dtype=np.float64))
+        if not 0 <= number("c", c, "a number in [0, 1]") <= 1:
+            raise ValueError(f"c is {c!r}, but must be a number in [0, 1]")
+        return cls(np.full((1, 1), float(c)))
 
     @classmethod
     def from_function(cls, f: Callable[[Array, Array], ArrayLike], blocks: int | tuple[int, int]) -> StepGraphon:
@@ -69,18 +73,27 @@ class StepGraphon:
         blocks : int or (int, int)
             Blocks along rows and columns, at least 1.
         """
-        rows, columns = blocks if isinstance(blocks, tuple) else (blocks, blocks)
-        for count in (rows, columns):
-            if count < 1:
-                raise ValueError(f"blocks is {blocks!r}, but must be at least 1 along each axis")
+        pair = blocks if isinstance(blocks, tuple) and len(blocks) == 2 else (blocks, blocks)
+        try:
+            rows, columns = (whole("blocks", count, 1) for count in pair)
+        except ValueError:
+            raise ValueError(
+                f"blocks is {blocks!r}, but must be at least 1 along each axis: a whole number, or a pair"
+            ) from None
+        room("blocks", blocks, 8.0 * 16 * rows * columns)
         # Four Gauss-Legendre nodes an axis and block: exact for polynomials up to degree 7.
         nodes, weights = np.polynomial.legendre.leggauss(4)
         nodes, weights = (nodes + 1) / 2, weights / 2
         u = ((np.arange(rows)[:, None] + nodes) / rows).reshape(-1, 1)
         v = ((np.arange(columns)[:, None] + nodes) / columns).reshape(1, -1)
-        fine = np.broadcast_to(np.asarray(f(u, v), dtype=np.float64), (u.size, v.size))
-        means = np.einsum("racb,a,b->rc", fine.reshape(rows, 4, columns, 4), weights, weights)
-        return cls(means)
+        try:
+            fine = np.broadcast_to(floats("f(u, v)", f(u, v)), (u.size, v.size))
+            return cls(np.einsum("racb,a,b->rc", fine.reshape(rows, 4, columns, 4), weights, weights))
+        except Exception as error:
+            raise ValueError(
+                f"f is {f!r}, of which no graphon can be made: {error}; pass a function that takes arrays (n, 1) and "
+                "(1, m), to values in [0, 1]"
+            ) from error
 
     def density(self) -> float:
         """The integral of the graphon: the kept fraction, in [0, 1]."""
@@ -99,6 +112,8 @@ class StepGraphon:
         ValueError
             If the two have different blocks.
         """
+        if not isinstance(other, StepGraphon):
+            raise TypeError(f"other is a {type(other).__name__}, but must be a StepGraphon; wrap an array as one")
         same = self.values.shape == other.values.shape and all(
             np.allclose(a, b, rtol=0, atol=MEASURE_TOLERANCE)
             for a, b in ((self.row_measure, other.row_measure), (self.column_measure, other.column_measure))
@@ -122,8 +137,8 @@ class StepGraphon:
             If rows or columns is below 1.
         """
         for name, count in (("rows", rows), ("columns", columns)):
-            if count < 1:
-                raise ValueError(f"{name} is {count}, but a mask needs at least 1")
+            whole(name, count, 1)
+            room(name, count, 24.0 * rows * columns)
         r, c = block_labels(self.row_measure, rows), block_labels(self.column_measure, columns)
         return bernoulli(self.values[np.ix_(r, c)], mask_generator(seed))
 
@@ -142,10 +157,9 @@ def mask_generator(seed: int) -> torch.Generator:
     Raises
     ------
     ValueError
-        If seed is negative.
+        If seed is no whole number of at least 0.
     """
-    if seed < 0:
-        raise ValueError(f"seed is {seed}, but must be a whole number of at least 0")
+    whole("seed", seed)
     return torch.Generator().manual_seed(int(np.random.SeedSequence((seed, _STREAM)).generate_state(1)[0]))
 
 
@@ -157,7 +171,7 @@ def bernoulli(chances: Array, generator: torch.Generator) -> torch.Tensor:
 def _measure(name: str, measure: ArrayLike | None, blocks: int) -> Array:
     if measure is None:
         return np.full(blocks, 1.0 / blocks)
-    array = np.array(measure, dtype=np.float64)
+    array = floats(name, measure).copy()
     if array.shape != (blocks,) or not (array >= 0).all() or not abs(array.sum() - 1) <= MEASURE_TOLERANCE:
         raise ValueError(
             f"{name} has shape {array.shape} and sum {array.sum():.6g}, but must be {blocks} non-negative shares that "

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from graphon_lib.activations import DualActivation, Hermite, as_dual
+from graphon_lib.arguments import finite, floats, positive, precision
 from graphon_lib.graphons import Chain, StepGraphon
 from graphon_lib.kernels.recursion import Plan, prepare
 from graphon_lib.kernels.reduction import reduce
@@ -135,16 +136,14 @@ def _kernel(
         raise ValueError(
             f"other has {y.shape[1]} coordinates, but inputs have {x.shape[1]}; both go through one network"
         )
-    if not (np.isfinite(weight_variance) and weight_variance > 0):
-        raise ValueError(f"weight_variance is {weight_variance!r}, but must be a positive number, such as 2 (He)")
-    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise ValueError(f"dtype is {np.dtype(dtype)}, but must be float64 or float32")
+    weight_variance = positive("weight_variance", weight_variance, "a positive number, such as 2 (He)")
+    dtype = precision("dtype", dtype)
     if device is None and isinstance(inputs, torch.Tensor) and inputs.device.type != "cpu":
         device = inputs.device
     phi = as_dual(activation)
     reduced = reduce(Chain.of(chain), x.shape[1], weight_variance=weight_variance, homogeneous=phi.homogeneous)
     place = None if device is None else str(torch.device(device))
-    plan = prepare(x, y, reduced, phi, np.dtype(dtype), tangent=tangent, device=place)
+    plan = prepare(x, y, reduced, phi, dtype, tangent=tangent, device=place)
     if isinstance(phi, Hermite):
         plan = replace(plan, phi=_resolved(phi, plan))
     return run(plan, out=out, client=client)
@@ -167,9 +166,7 @@ def _resolved(phi: Hermite, plan: Plan) -> Hermite:
 
 def matrix(name: str, values: ArrayLike | torch.Tensor) -> NDArray[np.float64]:
     """Inputs as a float64 matrix (N, d); ValueError where they are none, or not finite."""
-    array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64)
-    if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}, but must be a non-empty matrix (N inputs, d coordinates)")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity; drop or repair these inputs first")
-    return array
+    found = floats(name, values)
+    if found.ndim != 2 or found.size == 0:
+        raise ValueError(f"{name} has shape {found.shape}, but must be a non-empty matrix (N inputs, d coordinates)")
+    return finite(name, found)
