@@ -6,6 +6,9 @@ PEERS := .venv-peers/.installed
 NOTEBOOKS := 01_mask_convergence 02_graphon_estimation 03_graphon_ntk 04_spectra_and_training
 CHAPTERS := $(NOTEBOOKS:%=book/chapters/%.ipynb)
 SITE := book/_build/html/index.html
+ARCHIVES := book/_build/archives/graphon-limit-hypothesis
+# What prints the PDF, where there is one.
+CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome; do command -v $$name && break; done)
 LIBRARY := $(shell find graphon_lib -name '*.py')
 STORES := $(shell find notebooks/results notebooks/sweeps -name '*.parquet' -o -name '*.yaml')
 PAGES := $(shell find book -path book/_build -prune -o -path book/chapters -prune -o -type f -print | grep -v __pycache__)
@@ -43,8 +46,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -c "$(COMPILE)"
 	@touch $@
 
-book: $(SITE) ## execute the notebooks, build the site, say where to open it
+book: $(ARCHIVES)-notebooks.zip ## execute the notebooks, build the site and its archives, say where to open it
 	@echo "The book: file://$(abspath $(SITE))"
+	@echo "To take away: $(dir $(ARCHIVES))"
+	@$(if $(CHROMIUM),,echo "The PDF is left out: there is no Chromium to print it. Get one (Debian: apt-get install chromium), or name one as make CHROMIUM=/path book.")
 
 chapters: $(CHAPTERS)
 
@@ -68,6 +73,14 @@ $(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(EXECUTION) $(foreach endin
 	@test -f $@ && echo '<link rel="icon" href="_static/favicon.svg" />' >> $@
 	@# As old as what it is made of: what changes meanwhile asks for another.
 	@touch -r book/chapters/.begun $@
+
+$(ARCHIVES).pdf: $(SITE)
+	@echo "== printing the book (one minute)"
+	@$(BIN)/python -m companion_site.pdf "$(CHROMIUM)"
+
+$(ARCHIVES)-notebooks.zip: $(SITE) $(if $(CHROMIUM),$(ARCHIVES).pdf) Makefile README.md CHANGELOG.md
+	@echo "== packing the archives"
+	@$(BIN)/python -m companion_site.archives
 
 test: book lint ## lint, types, unit tests, notebooks, the site in Chromium
 	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-current-env notebooks tests

@@ -1,14 +1,12 @@
 """The whole book as one PDF with tags and an outline: Sphinx's single page, printed by Chromium.
 
-``make book`` runs ``python -m companion_site.pdf``. The PDF says nothing that the site does not: code is left out,
-other folded details are open, and what moves stands still.
+``make book`` runs ``python -m companion_site.pdf CHROMIUM`` where it finds one. The PDF says nothing that the site does not:
+code is left out, other folded details are open, and what moves stands still.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -34,12 +32,6 @@ CHROMIUM_FLAGS = (
 # A4 less the margins of print.css: what is measured on the screen is then what is printed.
 PRINTED_WIDTH = 643
 SETTLED = "() => window.MathJax?.startup?.promise.then(() => document.fonts.ready).then(() => true)"
-
-
-def chromium() -> str | None:
-    """The path of an installed Chromium, or of the browser that CHROMIUM names; None if there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 def single_page(folder: Path) -> Path:
@@ -91,15 +83,8 @@ def _prepare(page: Page, of: Origin) -> None:
 
 
 def main() -> None:
-    """Write the PDF, or say why there is none."""
-    executable = chromium()
-    if executable is None:
-        print(
-            "The PDF is left out: there is no Chromium to print it. Get one, on Debian with `apt-get install chromium`, "
-            "or set\nCHROMIUM to its path; then remove book/_build/archives and run `make book` again."
-        )
-        return
-    print_page(single_page(BOOK / "_build" / "print"), ARCHIVES / PDF, executable, origin())
+    """Write the PDF with the Chromium whose path is the first argument."""
+    print_page(single_page(BOOK / "_build" / "print"), ARCHIVES / PDF, sys.argv[1], origin())
 
 
 if __name__ == "__main__":
