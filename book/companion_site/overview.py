@@ -29,7 +29,7 @@ def main() -> None:
     keys = ["method", "density", "trial"]
     training = trained.merge(at_rest[[*keys, "second_moment_scale"]], on=keys)
     TARGET.parent.mkdir(exist_ok=True)
-    figures.overview(masks, training).savefig(TARGET, dpi=160)
+    figures.overview(masks, training).savefig(TARGET, dpi=200)
     record = {
         "code": "book/companion_site/overview.py",
         "seconds": time.perf_counter() - clock,

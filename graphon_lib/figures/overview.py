@@ -16,9 +16,10 @@ from graphon_lib.figures.training import draw_start_against
 def overview(masks: pd.DataFrame, training: pd.DataFrame) -> Figure:
     """Sorted histograms of the widest masks, a panel a method, above early loss against second-moment scale."""
     methods = list(masks["method"].unique())
-    figure = plt.figure(figsize=(6.4, 4.6), layout="constrained")
+    # Narrow, so that its words can still be read on a phone.
+    figure = plt.figure(figsize=(4.8, 4.9), layout="constrained")
     plt.close(figure)
-    rows = figure.add_gridspec(2, 1, height_ratios=(1, 1.9))
+    rows = figure.add_gridspec(2, 1, height_ratios=(1, 3))
     above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     widest = masks[masks["width"] == masks["width"].max()]
     for panel, method in zip(above.subplots(1, len(methods)), methods, strict=True):
@@ -27,5 +28,5 @@ def overview(masks: pd.DataFrame, training: pd.DataFrame) -> Figure:
     panel = below.subplots()
     draw_start_against(panel, training, "second_moment_scale", "second-moment scale of the pruned network")
     panel.set_ylabel("mean loss, first steps")
-    below.legend(loc="outside right center")
+    below.legend(loc="outside lower center", ncols=3)
     return figure
