@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graphon_lib.graphons import Chain, StepGraphon, as_mask
+from graphon_lib.graphons import Chain, StepGraphon
+from graphon_lib.graphons.channels import joined_graphs, kept_positions
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -33,6 +34,9 @@ def estimate_chain(
     Parameters
     ----------
     masks : dict or sequence of (n_l, n_{l-1}) masks, input to output, at least two
+        The neurons of a convolution, (out, in, height, width), are its channels, a kernel position being averaged over;
+        so are the pixels of a linear layer on flattened channels. The mask between two of them counts as often as it is
+        kept.
     blocks : int
         At most this many blocks a layer of neurons, at least 1; a layer with fewer neurons has one block each.
     labels : {"pairs", "sums"}
@@ -61,13 +65,8 @@ def estimate_chain(
     layers = list(masks.values()) if isinstance(masks, Mapping) else list(masks)
     if len(layers) < 2:
         raise ValueError(f"masks has {len(layers)} layer(s), but a chain needs the masks of at least 2")
-    arrays = [as_mask(mask, f"masks[{place}]") for place, mask in enumerate(layers)]
-    for place in range(1, len(arrays)):
-        if arrays[place].shape[1] != arrays[place - 1].shape[0]:
-            raise ValueError(
-                f"masks[{place}] has {arrays[place].shape[1]} columns, but masks[{place - 1}] has "
-                f"{arrays[place - 1].shape[0]} rows; pass the masks of one network, input to output"
-            )
+    graphs = joined_graphs(layers)
+    arrays = [kept_positions(graph).astype(np.float64) for graph in graphs]
     into = [mask.sum(axis=1) for mask in arrays]
     out_of = [mask.sum(axis=0) for mask in arrays]
     groups = [_quantile_groups(out_of[0], blocks)]
@@ -75,7 +74,8 @@ def estimate_chain(
         groups.append(_pair_groups(a, b, blocks) if labels == "pairs" else _quantile_groups(a + b, blocks))
     groups.append(_quantile_groups(into[-1], blocks))
     graphons = [
-        _block_means(mask, rows, columns) for mask, rows, columns in zip(arrays, groups[1:], groups, strict=False)
+        _block_means(mask, rows, columns, graph.shape[2])
+        for mask, graph, rows, columns in zip(arrays, graphs, groups[1:], groups, strict=False)
     ]
     return Chain(graphons, input_blocks=groups[0])
 
@@ -101,10 +101,11 @@ def _pair_groups(into: Array, out_of: Array, blocks: int) -> Labels:
     return pairs
 
 
-def _block_means(mask: Array, rows: Labels, columns: Labels) -> StepGraphon:
+def _block_means(mask: Array, rows: Labels, columns: Labels, positions: int) -> StepGraphon:
     row_sizes, column_sizes = np.bincount(rows), np.bincount(columns)
     by_row = np.zeros((row_sizes.size, mask.shape[1]))
     np.add.at(by_row, rows, mask)
     sums = np.zeros((column_sizes.size, row_sizes.size))
     np.add.at(sums, columns, by_row.T)
-    return StepGraphon(sums.T / np.outer(row_sizes, column_sizes), row_sizes / rows.size, column_sizes / columns.size)
+    means = sums.T / (positions * np.outer(row_sizes, column_sizes))
+    return StepGraphon(means, row_sizes / rows.size, column_sizes / columns.size)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from graphon_lib.graphons import StepGraphon
-from graphon_lib.graphons.masks import BoolArray
+from graphon_lib.graphons.masks import BoolArray, Counts
 
 
-def constant(mask: BoolArray, blocks: int) -> StepGraphon:
+def constant(mask: BoolArray | Counts, blocks: int, positions: int = 1) -> StepGraphon:
     """The mask's density on each of ``blocks`` by ``blocks`` equal blocks.
 
     Assumes that all entries are alike: the limit of pruning at random. Then no estimator is better, with a mean squared
@@ -16,7 +16,9 @@ def constant(mask: BoolArray, blocks: int) -> StepGraphon:
 
     Parameters
     ----------
-    mask : (R, C) bool array
+    mask : (R, C) bool array, or the number of kernel positions at which each entry is kept
     blocks : int
+    positions : int
+        Of how many.
     """
-    return StepGraphon(np.full((blocks, blocks), np.count_nonzero(mask) / mask.size))
+    return StepGraphon(np.full((blocks, blocks), int(mask.sum()) / (mask.size * positions)))

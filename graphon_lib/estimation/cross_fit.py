@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from graphon_lib.estimation.sorted_histogram import box_sums
@@ -12,7 +14,7 @@ from graphon_lib.graphons.masks import BoolArray, Counts
 _STREAM = 0x68616C66
 
 
-def cross_fit(mask: BoolArray, blocks: int) -> StepGraphon:
+def cross_fit(mask: BoolArray | Counts, blocks: int, positions: int = 1) -> StepGraphon:
     """A sorted histogram in which the noise in the degrees is not taken for structure.
 
     Rows and columns are each split into two halves at random, always the same way. In each of the four quadrants, rows
@@ -28,8 +30,10 @@ def cross_fit(mask: BoolArray, blocks: int) -> StepGraphon:
 
     Parameters
     ----------
-    mask : (R, C) bool array, contiguous
+    mask : (R, C) bool array, contiguous, or the number of kernel positions at which each entry is kept
     blocks : int
+    positions : int
+        Of how many.
 
     References
     ----------
@@ -39,13 +43,17 @@ def cross_fit(mask: BoolArray, blocks: int) -> StepGraphon:
     sums = np.zeros((blocks, blocks), np.int64)
     for mine, other_rows in (rows, rows[::-1]):
         for yours, other_columns in (columns, columns[::-1]):
-            quadrant = np.ascontiguousarray(mask[np.ix_(mine, yours)])
-            by_row = degrees(np.ascontiguousarray(mask[np.ix_(mine, other_columns)]))[0]
-            by_column = degrees(np.ascontiguousarray(mask[np.ix_(other_rows, yours)]))[1]
+            quadrant = _part(mask, mine, yours)
+            by_row = degrees(_part(mask, mine, other_columns))[0]
+            by_column = degrees(_part(mask, other_rows, yours))[1]
             places, others = (np.argsort(-degree, kind="stable") for degree in (by_row, by_column))
             sums += box_sums(quadrant, places, others, blocks, blocks)
     # A box of a quadrant has as many units as the quadrant entries: the weights are in the sums already.
-    return StepGraphon(sums / mask.size)
+    return StepGraphon(sums / (mask.size * positions))
+
+
+def _part(mask: BoolArray | Counts, rows: Counts, columns: Counts) -> BoolArray | Counts:
+    return cast(BoolArray | Counts, np.ascontiguousarray(mask[np.ix_(rows, columns)]))
 
 
 def _halves(vertices: int) -> tuple[Counts, Counts]:

@@ -9,7 +9,7 @@ from skimage.restoration import denoise_tv_chambolle
 
 from graphon_lib.estimation.sorted_histogram import box_means, interval_shares
 from graphon_lib.graphons import StepGraphon, ordered_product
-from graphon_lib.graphons.masks import BoolArray
+from graphon_lib.graphons.masks import BoolArray, Counts
 
 # lambda / 2 = 7.5 / 2 before the squared distance; scikit-image has the weight before the total variation.
 _WEIGHT = 1 / 7.5
@@ -19,7 +19,7 @@ _WEIGHT = 1 / 7.5
 _STEPS = 500
 
 
-def sas(mask: BoolArray, blocks: int) -> StepGraphon:
+def sas(mask: BoolArray | Counts, blocks: int, positions: int = 1) -> StepGraphon:
     r"""Sort rows and columns by degree, average over boxes of log(R) by log(C) entries, and smooth the means H by
 
     .. math:: \min_f \; \frac{7.5}{2} \, \lVert f - H \rVert^2 + \mathrm{TV}(f).
@@ -34,8 +34,10 @@ def sas(mask: BoolArray, blocks: int) -> StepGraphon:
 
     Parameters
     ----------
-    mask : (R, C) bool array, contiguous
+    mask : (R, C) bool array, contiguous, or the number of kernel positions at which each entry is kept
     blocks : int
+    positions : int
+        Of how many.
 
     References
     ----------
@@ -44,7 +46,7 @@ def sas(mask: BoolArray, blocks: int) -> StepGraphon:
     degrees. For rectangular masks, each axis has its own h.
     """
     boxes = [max(1, vertices // max(1, round(math.log(vertices)))) for vertices in mask.shape]
-    smooth = denoise_tv_chambolle(box_means(mask, *boxes), weight=_WEIGHT, eps=0, max_num_iter=_STEPS)
+    smooth = denoise_tv_chambolle(box_means(mask, *boxes) / positions, weight=_WEIGHT, eps=0, max_num_iter=_STEPS)
     across, down = (interval_shares(np.arange(count), blocks) for count in boxes)
     values = ordered_product(ordered_product(across, smooth), np.ascontiguousarray(down.T))
     return StepGraphon(values.clip(0, 1))

@@ -12,7 +12,7 @@ from graphon_lib.graphons.masks import BoolArray, Counts, compiled
 from graphon_lib.graphons.step import Array
 
 
-def sorted_histogram(mask: BoolArray, blocks: int) -> StepGraphon:
+def sorted_histogram(mask: BoolArray | Counts, blocks: int, positions: int = 1) -> StepGraphon:
     """Sort rows and columns by degree, densest first, and average over ``blocks`` equal intervals along each axis.
 
     A block boundary that falls inside a row or column splits it by length, so every mask, whatever its size, is
@@ -24,24 +24,26 @@ def sorted_histogram(mask: BoolArray, blocks: int) -> StepGraphon:
 
     Parameters
     ----------
-    mask : (R, C) bool array, contiguous
+    mask : (R, C) bool array, contiguous, or the number of kernel positions at which each entry is kept
     blocks : int
+    positions : int
+        Of how many.
 
     References
     ----------
     Pham et al. (NeurIPS 2025), section 4.2. Chan and Airoldi (2014), whose SAS goes on to smooth by total variation.
     """
-    return StepGraphon(box_means(mask, blocks, blocks))
+    return StepGraphon(box_means(mask, blocks, blocks) / positions)
 
 
-def box_means(mask: BoolArray, row_boxes: int, column_boxes: int) -> Array:
+def box_means(mask: BoolArray | Counts, row_boxes: int, column_boxes: int) -> Array:
     """The means of a mask, sorted by degree, over equal boxes: (row_boxes, column_boxes)."""
     rows, columns = (np.argsort(-degree, kind="stable") for degree in degrees(mask))
     # The unit of length is a vertex over the number of boxes along each axis, so a box has R units by C.
     return box_sums(mask, rows, columns, row_boxes, column_boxes) / mask.size
 
 
-def box_sums(mask: BoolArray, rows: Counts, columns: Counts, row_boxes: int, column_boxes: int) -> Counts:
+def box_sums(mask: BoolArray | Counts, rows: Counts, columns: Counts, row_boxes: int, column_boxes: int) -> Counts:
     """The sums of a mask with its rows and columns in the given orders, over equal boxes of R units by C."""
     by_row = interval_sums(mask, rows, row_boxes)
     return interval_sums(np.ascontiguousarray(by_row.T), columns, column_boxes).T

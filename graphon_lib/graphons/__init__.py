@@ -3,9 +3,12 @@
 A *graphon* W(u, v) in [0, 1] is the limit of a layer's mask as the layer widens: the chance that the weight from the
 neuron at position v below to the neuron at position u above is kept. A *step graphon* is constant on the rectangles of
 a grid. A *chain* holds the graphons of all layers of one network, jointly labelled.
+
+The vertices of a convolution's mask are channels, and each of its kernel positions is a graph between them.
 """
 
 from graphon_lib.graphons.chain import Chain as Chain
+from graphon_lib.graphons.channels import channel_graphs as channel_graphs
 from graphon_lib.graphons.densities import MOTIFS as MOTIFS
 from graphon_lib.graphons.densities import Motif as Motif
 from graphon_lib.graphons.densities import homomorphism_densities as homomorphism_densities

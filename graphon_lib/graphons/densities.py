@@ -16,7 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from graphon_lib.arguments import array
 from graphon_lib.graphons.chain import Chain
+from graphon_lib.graphons.channels import averaged, joined_graphs, kept_positions
 from graphon_lib.graphons.masks import BoolArray, as_bool_mask, codegrees, degrees, kept_sums, ordered_product
 from graphon_lib.graphons.step import Array, StepGraphon
 
@@ -44,12 +46,15 @@ def path_density(
     .. math:: P = \\int W_{L+1}(u_{L+1}, u_L) \\cdots W_1(u_1, u_0)\\, du_0 \\cdots du_{L+1},
 
     and for masks the exact count of kept paths over all paths (THEORY.md, section 4). Dense: 1. Constants c on m of
-    the layers: c^m.
+    the layers: c^m. A path through a convolution takes a channel and a kernel position: layers average over positions
+    each by itself, so the share of such paths is that of the averaged graphs. Residual connections, which masks do not
+    show, are not counted.
 
     Parameters
     ----------
     chain_or_masks : Chain, sequence of StepGraphon or None, sequence of masks, or dict of masks
-        Input to output; masks are (n_l, n_{l-1}), rows the layer's outputs.
+        Input to output; masks are (n_l, n_{l-1}), rows the layer's outputs, or (out, in, height, width). The columns
+        of a linear layer behind a convolution may be pairs (channel, pixel), as ``nn.Flatten`` has them.
 
     Raises
     ------
@@ -63,15 +68,10 @@ def path_density(
         for graphon in graphons:
             reached = graphon.values @ (graphon.column_measure * reached)
         return float(graphons[-1].row_measure @ reached)
-    masks = [as_bool_mask(cast(ArrayLike, mask), f"masks[{place}]") for place, mask in enumerate(layers)]
-    if not masks:
+    graphs = joined_graphs(cast(Sequence[ArrayLike], layers))
+    if not graphs:
         raise ValueError("masks is empty; pass at least one layer's mask")
-    for place in range(1, len(masks)):
-        if masks[place].shape[1] != masks[place - 1].shape[0]:
-            raise ValueError(
-                f"masks[{place}] has {masks[place].shape[1]} columns, but masks[{place - 1}] has "
-                f"{masks[place - 1].shape[0]} rows; pass the masks of one network, input to output"
-            )
+    masks = [kept_positions(graph) for graph in graphs]
     # From the outputs down, so that every sum runs along the mask's memory. Whole numbers, exact below 2^53; a power of
     # two taken out keeps them in range without rounding.
     paths, taken = np.ones(masks[-1].shape[0]), 0
@@ -79,8 +79,8 @@ def path_density(
         paths = kept_sums(mask, paths)
         shift = math.frexp(paths.max())[1]
         paths, taken = np.ldexp(paths, -shift), taken + shift
-    widths = [masks[0].shape[1], *(len(mask) for mask in masks)]
-    return float(Fraction(math.fsum(paths.tolist())) * Fraction(2) ** taken / math.prod(widths))
+    choices = [masks[0].shape[1], *(len(mask) for mask in masks), *(graph.shape[2] for graph in graphs)]
+    return float(Fraction(math.fsum(paths.tolist())) * Fraction(2) ** taken / math.prod(choices))
 
 
 def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif, unbiased: bool = False) -> float:
@@ -104,6 +104,8 @@ def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif,
     Parameters
     ----------
     graphon_or_mask : StepGraphon or 0/1 matrix
+        Or the mask of a convolution, (out, in, height, width): each edge then lands on a kernel position of its own,
+        so this is the density in the graphon that averages over positions.
     motif : str
     unbiased : bool
         For a mask: count distinct vertices only, which is unbiased for the graphon if the vertices' positions in it are
@@ -131,6 +133,8 @@ def homomorphism_densities(graphon_or_mask: StepGraphon | ArrayLike, unbiased: b
 
 
 def _densities(graphon_or_mask: StepGraphon | ArrayLike, motifs: Sequence[Motif], unbiased: bool) -> dict[Motif, float]:
+    if not isinstance(graphon_or_mask, StepGraphon) and array("graphon_or_mask", graphon_or_mask).ndim == 4:
+        graphon_or_mask = averaged(graphon_or_mask, "graphon_or_mask")
     if not isinstance(graphon_or_mask, StepGraphon):
         return _of_mask(as_bool_mask(graphon_or_mask, "graphon_or_mask"), motifs, unbiased)
     if unbiased:

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from graphon_lib.networks import Masks, prunable_layers, to_tensor
-from graphon_lib.pruning import force, grasp, magnitude, phew, random, schemes, snip, synflow, trained
+from graphon_lib.pruning import force, grasp, magnitude, own, phew, random, schemes, snip, synflow, trained
+from graphon_lib.pruning.own import Scorer
 from graphon_lib.pruning.selection import Scores, kept_count, select_many
 
 __all__ = ["METHODS", "prune"]
@@ -47,7 +48,7 @@ _STREAM = 0x7072756E
 @overload
 def prune(
     model: nn.Module,
-    method: str,
+    method: str | Scorer,
     density: float,
     *,
     inputs: ArrayLike | torch.Tensor | None = None,
@@ -60,7 +61,7 @@ def prune(
 @overload
 def prune(
     model: nn.Module,
-    method: str,
+    method: str | Scorer,
     density: Sequence[float],
     *,
     inputs: ArrayLike | torch.Tensor | None = None,
@@ -72,7 +73,7 @@ def prune(
 
 def prune(
     model: nn.Module,
-    method: str,
+    method: str | Scorer,
     density: float | Sequence[float],
     *,
     inputs: ArrayLike | torch.Tensor | None = None,
@@ -107,23 +108,29 @@ def prune(
                             above 1: the Erdős–Rényi kernel [7]_
     ======================= ===========================================================================================
 
+    Or by scores of your own: a function that takes the model, inputs and targets, and returns a tensor of the weight's
+    shape for each layer, the highest of which are kept. It gets a copy of the model in evaluation mode and in double
+    precision, on which it may differentiate.
+
     Scores are computed in evaluation mode and in double precision. The model is left exactly as it was. Biases are
     never pruned.
 
     Parameters
     ----------
     model : nn.Module
-        Any module with ``nn.Linear`` layers.
-    method : str
-        One of :data:`METHODS`.
+        Any module with ``nn.Linear`` or ``nn.Conv2d`` layers. To a convolution, the inputs of the tables are those of
+        one patch: input channels times kernel positions.
+    method : str or function
+        One of :data:`METHODS`, or a function (model, inputs, targets) -> dict from parameter name to scores.
     density : float in (0, 1], or a sequence of them
         Exactly ``max(1, round(density * number of weights))`` weights are kept. A sequence gives a list of masks, the
-        same as one call for each, from one scoring by the methods of the first table.
-    inputs : (N, d) array or tensor, optional
+        same as one call for each, from one scoring by the methods of the first table and by a function.
+    inputs : (N, d) or (N, channels, height, width) array or tensor, optional
         The pruning batch, or the training set, of the methods that look at data (:data:`ON_DATA`). SynFlow takes from
-        it the shape of one input only (without it: the first linear layer's ``in_features``). The others ignore it.
+        it the shape of one input only (without it: the first linear layer's ``in_features``). A function gets it in
+        double precision, or None. The others ignore it.
     targets : (N,) whole numbers, optional
-        Class labels of the inputs, needed by the same methods and ignored by the others.
+        Class labels of the inputs, needed by the same methods, handed to a function, and ignored by the others.
     seed : int
         Decides what is left to chance and, in every method, which of several weights tied at the threshold are kept.
     rounds : int
@@ -131,12 +138,13 @@ def prune(
 
     Returns
     -------
-    dict from parameter name to bool tensor (outputs, inputs) of the layer, or a list of them
+    dict from parameter name to bool tensor of the weight's shape, or a list of them
 
     Raises
     ------
     ValueError
-        If an argument is outside its range, the model cannot take the inputs, or a score is not finite.
+        If an argument is outside its range, the model cannot take the inputs, a function's scores do not fit the
+        weights, or a score is not finite.
     TypeError
         If density, seed, rounds or targets are not numbers of the right kind.
 
@@ -170,8 +178,13 @@ def prune(
             )
         batch = _check_inputs(inputs)
         labels = _check_targets(targets, len(batch))
-    elif method == "synflow" and inputs is not None:
+    elif (method == "synflow" or callable(method)) and inputs is not None:
         batch = _check_inputs(inputs)
+        if callable(method) and targets is not None:
+            labels = _check_targets(targets, len(batch))
+    elif callable(method) and targets is not None:
+        raise ValueError("inputs is None, but targets has labels; pass inputs=(N, d), the images that they belong to")
+    name = method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
     scored: dict[str, Callable[[], Scores]] = {
         "random": lambda: random.scores(model, generator),
         "magnitude": lambda: magnitude.scores(model),
@@ -189,7 +202,10 @@ def prune(
         ),
         "random_erk": lambda share: schemes.random_masks(model, schemes.layer_counts(model, "erk", share), seed),
     }
-    if method in scored:
+    if not isinstance(method, str):
+        given = (None if inputs is None else batch, None if targets is None else labels)
+        found = select_many(own.scores(method, name, model, *given), kept, generator)
+    elif method in scored:
         found = select_many(scored[method](), kept, generator)
     else:
         state, found = generator.get_state(), []
@@ -200,7 +216,7 @@ def prune(
         empty = [name for name, mask in masks.items() if not mask.any()]
         if empty:
             warnings.warn(
-                f"{method} at density {share:g} keeps no weight of {', '.join(map(repr, empty))}: no signal passes, "
+                f"{name} at density {share:g} keeps no weight of {', '.join(map(repr, empty))}: no signal passes, "
                 "and the network's output is constant; raise density, or take another method (synflow is made to "
                 "avoid this)",
                 UserWarning,
@@ -209,9 +225,12 @@ def prune(
     return found if several else found[0]
 
 
-def _check_settings(method: str, densities: list[float], seed: int, rounds: int) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}, but must be one of {list(METHODS)}")
+def _check_settings(method: str | Scorer, densities: list[float], seed: int, rounds: int) -> None:
+    if method not in METHODS if isinstance(method, str) else not callable(method):
+        raise ValueError(
+            f"method is {method!r}, but must be one of {list(METHODS)}, or a function (model, inputs, targets) that "
+            "returns scores"
+        )
     for density in densities:
         if not isinstance(density, numbers.Real):
             raise TypeError(f"density is {density!r}, but must be a number in (0, 1]; pass a float")
@@ -228,7 +247,8 @@ def _check_inputs(inputs: ArrayLike | torch.Tensor) -> torch.Tensor:
     batch = to_tensor(inputs)
     if batch.ndim < 2 or len(batch) == 0:
         raise ValueError(
-            f"inputs has shape {tuple(batch.shape)}, but must be (N, d) with N >= 1; pass one row an image"
+            f"inputs has shape {tuple(batch.shape)}, but must be (N, d) with N >= 1, or (N, channels, height, "
+            "width); pass one row an image"
         )
     if not torch.isfinite(batch).all():
         raise ValueError("inputs has entries that are NaN or infinite, but all must be finite; remove those rows")
