@@ -18,11 +18,12 @@ TARGET = Path(__file__).parents[1] / "images" / "overview.png"
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
 DENSITIES = (0.5, 0.2, 0.1, 0.05)
 METHODS = ("random", "magnitude", "snip", "grasp", "synflow")
+WIDTH, DENSITY = 800, 0.2  # of the masks that are shown
 
 
 def main() -> None:
     started, clock = datetime.now(UTC), time.perf_counter()
-    masks = sweeps.mask_sweep(METHODS, [800], [0.2], trials=2)
+    masks = sweeps.mask_sweep(METHODS, [WIDTH], [DENSITY], trials=2)
     # The first two networks of each setting at the paper's width, as stored.
     trained = sweeps.studied(sweeps.training_study(["dense", *METHODS], DENSITIES, trials=2))
     at_rest = sweeps.studied(sweeps.ladder_study(["dense", *METHODS], DENSITIES, trials=2))
@@ -36,7 +37,13 @@ def main() -> None:
         "sources": [
             source_of(rows, RESULTS / "training" / name) for name, rows in (("training", trained), ("ladder", at_rest))
         ],
-        "parameters": {"methods": METHODS, "densities": DENSITIES, "trials": 2, "width of masks": 800},
+        "parameters": {
+            "methods": METHODS,
+            "densities": DENSITIES,
+            "trials": 2,
+            "width of masks": WIDTH,
+            "density of masks": DENSITY,
+        },
         "seed": 0,
         "started": started.isoformat(timespec="seconds"),
         "commit": commit(),
