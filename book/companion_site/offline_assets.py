@@ -1,4 +1,4 @@
-"""Everything a page loads comes with the site: MathJax and Plotly from their pip packages, nothing from a network."""
+"""Everything a page loads comes with the site: from pip packages, or from ``vendor``; nothing from a network."""
 
 from __future__ import annotations
 
@@ -27,11 +27,21 @@ MATHJAX_PARTS = (
     "sre",
 )
 
+# The two that sphinx-tippy needs, with their licences, and our own.
+PREVIEW_PARTS = (
+    "vendor/popper.min.js",
+    "vendor/popper.LICENSE.md",
+    "vendor/tippy.min.js",
+    "vendor/tippy.LICENSE",
+    "previews.js",
+    "enlarge.js",
+)
+
 PLOTLY_SCRIPTS = ("plotly/plotly.min.js", "plotly/plotly_figures.js")
 
 
 def copy_assets(app: Sphinx, exception: Exception | None) -> None:
-    """Copy MathJax and Plotly into the built site."""
+    """Copy MathJax, Plotly and the scripts of previews into the built site."""
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
@@ -41,6 +51,8 @@ def copy_assets(app: Sphinx, exception: Exception | None) -> None:
         _copy(mathjax / part, static / "mathjax" / part)
     _copy(Path(str(files("plotly") / "package_data" / "plotly.min.js")), static / PLOTLY_SCRIPTS[0])
     _copy(Path(__file__).with_name("plotly_figures.js"), static / PLOTLY_SCRIPTS[1])
+    for part in PREVIEW_PARTS:
+        _copy(Path(__file__).parent / part, static / "companion" / part)
 
 
 def drop_thebe_nodes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
