@@ -28,7 +28,7 @@ COMPILE := from numpy import eye; from graphon_lib import *; \
   model = mlp(1, 4, inputs=2); graphon_ntk(eye(2), [None] * 2); \
   empirical_ntk(model, prune(model, 'random', 0.5), eye(2, dtype='float32'))
 
-.PHONY: help .venv book chapters test lint notebooks picture rerun sweep audit benchmark clean
+.PHONY: help .venv book chapters test lint notebooks picture rerun sweep audit benchmark mutation clean
 .DELETE_ON_ERROR:
 
 help: ## list these commands
@@ -124,5 +124,12 @@ benchmark: export OMP_NUM_THREADS = 2
 benchmark: $(INSTALLED) $(PEERS) ## our kernels against neural-tangents, as ratios measured in one run (12 minutes)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
+.venv/.mutation: $(INSTALLED)
+	$(BIN)/pip install --constraint constraints.txt --editable '.[mutation]'
+	@touch $@
+
+mutation: .venv/.mutation ## the share of small mistakes that tests find: all (many hours), or SAMPLE=150 of each folder
+	PYTHONPATH=tests $(BIN)/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE))
+
 clean: ## remove what was built, but not .venv
-	rm -rf book/_build book/chapters notebooks/runs
+	rm -rf book/_build book/chapters notebooks/runs mutants mutants-uncompiled
