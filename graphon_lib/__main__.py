@@ -84,7 +84,7 @@ def study_command(
     """Compute the rows of one of the book's studies that its folder lacks.
 
     Their names: recovery, blocks, flatness, goodness, labels, sharpness, gaussian, degrees, finite_kernels,
-    training, ladder, curves.
+    training, ladder, curves, convolutions.
 
     May be stopped and killed at any time: run it again, and it goes on where it was.
 

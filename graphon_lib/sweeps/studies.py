@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from graphon_lib.sweeps.convolutions import convolutions_study
 from graphon_lib.sweeps.gaussian import degrees_study, gaussian_study
 from graphon_lib.sweeps.goodness import goodness_study
 from graphon_lib.sweeps.labels import labels_study
@@ -33,6 +34,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "training": whole_training_study,
     "ladder": whole_ladder_study,
     "curves": whole_curves_study,
+    "convolutions": lambda: convolutions_study(METHODS),
 }
 
 
