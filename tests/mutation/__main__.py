@@ -25,7 +25,7 @@ COPY = ROOT / "mutants-uncompiled"
 COPIED = ("graphon_lib", "tests", "pyproject.toml")
 
 # A decorator, and what has to stand in for what only the compiler knows: (file, what is there, what is put there).
-COMPILED = re.compile(r"^@compiled\n(?=def (\w+))", re.MULTILINE)
+COMPILED = re.compile(r"^@(?:compiled|numba\.njit\(.*\))\n(?=def (\w+))", re.MULTILINE)
 STAND_INS = [
     (
         "graphons/masks.py",
@@ -65,13 +65,13 @@ def function_of(mutant: str) -> str:
 
 
 def uncompile() -> set[str]:
-    """Make the copy in which no function of graphons and kernels is compiled; their names."""
+    """Make the copy in which no function of the folders is compiled; their names."""
     shutil.rmtree(COPY, ignore_errors=True)
     COPY.mkdir()
     for name in COPIED:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, COPY / name)
     functions = {NESTED}
-    for path in (COPY / "graphon_lib").glob("*/*.py"):
+    for path in (path for folder in FOLDERS for path in (COPY / "graphon_lib" / folder).glob("*.py")):
         source = path.read_text()
         functions.update(COMPILED.findall(source))
         path.write_text(COMPILED.sub("", source))
