@@ -11,6 +11,8 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from companion_site.provenance import runs
+from companion_site.provenance_notes import breakable, commits, moment, note
 from graphon_lib.claims import MIME_TYPE, Evidence, read_ledger
 from graphon_lib.claims.table import html_table, verdict_badge, verdict_counts
 
@@ -59,7 +61,15 @@ class ClaimsDirective(VerdictsDirective):
         """Read the notebooks and lay out their claims."""
         entries = self._entries()
         table = html_table(entries, lambda entry: entry["link"])
-        return [nodes.raw(text=f"{_counts(entries)}\n{table}", format="html")]
+        made = {
+            "Code": "<code>python -m graphon_lib claims</code>",
+            "Numbers": "recorded at the ends of the chapters; nothing was computed for this page",
+            "Runs": ", ".join(
+                f"{breakable(run.name)} {moment(run.started)} at {commits([run.commit])}"
+                for run in runs(Path(self.env.srcdir, "chapters"))
+            ),
+        }
+        return [nodes.raw(text=f"{_counts(entries)}\n{table}", format="html"), note(made)]
 
 
 def _counts(entries: Sequence[dict[str, Any]], page: str = "") -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # More commits than these are named by the first and the last.
 COMMITS = 3
+UNRECORDED = "where they are from is not recorded: it was not <code>make book</code> that executed the notebook"
 
 
 def add_notes(app: Sphinx, doctree: nodes.document) -> None:
@@ -49,13 +50,13 @@ def anchor_of(docname: str, cell: Cell) -> str:
 def cell_note(run: Run, place: int, anchor: str | None) -> nodes.raw:
     """The note on what a cell of a notebook shows; ``anchor`` is the id of its code on the page, if that is there."""
     cell = run.cells[place]
-    code = html.escape(f"{run.file}, cell {cell.count}")
+    code = breakable(f"{run.file}, cell {cell.count}")
     if anchor is not None:
         code = f'<a href="#{anchor}">{code}</a>'
     return note(
         {
             "Code": f"{code}, which took {cell.seconds:.3g} s",
-            "Numbers": numbers(run.sources(place)) if run.recorded else "not recorded, as <code>make book</code> would",
+            "Numbers": numbers(run.sources(place)) if run.recorded else UNRECORDED,
             "Parameters": ", ".join(shown(p) for p in run.parameters if p.name != "seed"),
             "Seed": ", ".join(shown(p) for p in run.parameters if p.name == "seed"),
             "Run": f"{moment(run.started)}, at {commits([run.commit])}",
@@ -67,7 +68,7 @@ def record_note(record: Mapping[str, Any]) -> nodes.raw:
     """The note on a picture of which the program that drew it left a record."""
     return note(
         {
-            "Code": f"<code>{html.escape(record['code'])}</code>, which took {record['seconds']:.3g} s",
+            "Code": f"<code>{breakable(record['code'])}</code>, which took {record['seconds']:.3g} s",
             "Numbers": numbers(record["sources"]),
             "Parameters": ", ".join(shown(Parameter(*item, item[1])) for item in record["parameters"].items()),
             "Seed": str(record["seed"]),
@@ -100,7 +101,7 @@ def stored(sources: Sequence[Source]) -> str:
         readings = f" in {len(of_folder)} readings" if len(of_folder) > 1 else ""
         now = f", {computed:,} of them computed in this run" if computed else ""
         told.append(
-            f"{rows:,} rows of <code>{html.escape(folder)}</code>{readings}{now}, computed {days(of_folder)} "
+            f"{rows:,} rows of <code>{breakable(folder)}</code>{readings}{now}, computed {days(of_folder)} "
             f"at {commits(commit for source in of_folder for commit in source['commits'])}"
         )
     return "; ".join(told)
@@ -131,6 +132,11 @@ def shown(parameter: Parameter) -> str:
     if not parameter.changed:
         return code
     return f"<mark>{code}</mark> (changed from <code>{html.escape(repr(parameter.default))}</code>)"
+
+
+def breakable(path: str) -> str:
+    """A path as HTML that may go on in another line behind its slashes and underscores."""
+    return html.escape(path).replace("/", "/<wbr>").replace("_", "_<wbr>")
 
 
 def moment(time: datetime | None) -> str:

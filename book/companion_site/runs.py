@@ -10,7 +10,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from companion_site.provenance import Run, runs
-from companion_site.provenance_notes import anchor_of, moment, short, shown
+from companion_site.provenance_notes import anchor_of, breakable, moment, short, shown
 from graphon_lib.sweeps.study import read_study
 
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
@@ -52,7 +52,7 @@ class RunsDirective(SphinxDirective):
                 for cell in slowest
             ),
             "Parameters": ", ".join(map(shown, run.parameters)),
-            "Executed": f"<code>{html.escape(run.file)}</code>",
+            "Executed": f"<code>{breakable(run.file)}</code>",
             "Commit": f"<code>{html.escape(short(run.commit))}</code>",
             "Versions": ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items())) or "unknown",
         }
@@ -74,12 +74,12 @@ def stores_html(results: Path) -> str:
         commits = [short(commit) for commit in rows.sort_values("time")["commit"].unique()]
         total = [total[0] + len(rows), total[1] + hours]
         lines.append(
-            f'<tr><th scope="row"><code>{folder.relative_to(results).as_posix()}</code></th><td>{len(rows):,}</td>'
-            f"<td>{hours:.2f}</td><td>{' to '.join(dict.fromkeys([days[0], days[-1]]))}</td>"
-            f"<td><code>{html.escape(', '.join(commits))}</code></td></tr>"
+            f'<tr><th scope="row"><code>{breakable(folder.relative_to(results).as_posix())}</code>'
+            f"<p>{html.escape(', '.join(commits))}</p></th><td>{len(rows):,}</td><td>{hours:.2f}</td>"
+            f"<td>{' to '.join(dict.fromkeys([days[0], days[-1]]))}</td></tr>"
         )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("store", "rows", "hours", "computed", "at commits"))
-    foot = f'<tr><th scope="row">all</th><td>{total[0]:,}</td><td>{total[1]:.1f}</td><td></td><td></td></tr>'
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("store, at commits", "rows", "hours", "computed"))
+    foot = f'<tr><th scope="row">all</th><td>{total[0]:,}</td><td>{total[1]:.1f}</td><td></td></tr>'
     return (
         f'<table class="table stores"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody>'
         f"<tfoot>{foot}</tfoot></table>"
