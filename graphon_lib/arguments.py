@@ -21,6 +21,12 @@ from torch import nn
 
 Array = NDArray[np.float64]
 
+# Steps of a training: their losses take 80 MB.
+STEPS = 10_000_000
+
+# The largest that torch's generator takes.
+SEED = 2**64 - 1
+
 
 def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
     """A whole number in a range, both ends included.

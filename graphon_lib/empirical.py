@@ -15,7 +15,8 @@ from scipy.sparse import csr_array
 from torch import nn
 from tqdm import tqdm
 
-from graphon_lib.networks import check_masks, forward, linear_layers, to_tensor
+from graphon_lib.arguments import array, positive, tensor
+from graphon_lib.networks import check_masks, forward, linear_layers
 
 Array = NDArray[np.floating[Any]]
 Indices = NDArray[np.integer[Any]]
@@ -72,8 +73,7 @@ def empirical_ntk(
         If inputs do not fit the model or are not finite, outputs are out of range, or the model has another structure,
         such as convolutions.
     """
-    if not (np.isfinite(weight_variance) and weight_variance > 0):
-        raise ValueError(f"weight_variance is {weight_variance!r}, but must be a positive number, such as 2 (He)")
+    weight_variance = positive("weight_variance", weight_variance, "a positive number, such as 2 (He)")
     layers, masks = linear_layers(model, "empirical_ntk"), check_masks(model, masks)
     first = next(iter(layers.values()))
     x = _inputs("inputs", inputs, first.weight)
@@ -250,23 +250,27 @@ def _signals(
                 f"layer {name!r} acts {len(calls)} times in the forward pass, or model works on arrays that are not "
                 "matrices (N, features); empirical_ntk needs each linear layer to act once, on a matrix"
             )
-    chosen = range(result.shape[1]) if outputs is None else list(outputs)
-    if not chosen or not all(0 <= o < result.shape[1] for o in chosen):
+    chosen = np.arange(result.shape[1]) if outputs is None else array("outputs", outputs)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size or not _within(chosen, result.shape[1]):
         raise ValueError(f"outputs is {outputs!r}, but must name at least one of the model's {result.shape[1]} outputs")
     z = [seen[layer][0][1] for layer in layers.values()]
-    gradients = [torch.autograd.grad(result[:, o].sum(), z, retain_graph=True) for o in chosen]
+    gradients = [torch.autograd.grad(result[:, o].sum(), z, retain_graph=True) for o in chosen.tolist()]
     delta = [torch.stack([g.T for g in layer_gradients], dim=1) for layer_gradients in zip(*gradients, strict=True)]
     return delta, [seen[layer][0][0].T.contiguous() for layer in layers.values()]
 
 
+def _within(places: NDArray[Any], count: int) -> bool:
+    return bool(places.min() >= 0 and places.max() < count)
+
+
 def _inputs(name: str, values: ArrayLike | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    tensor = to_tensor(values)
-    if tensor.ndim < 2 or tensor.numel() == 0:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, but must hold at least one input, as (N, d)")
-    if tensor.ndim == 2 and tensor.shape[1] != weight.shape[1]:
+    batch = tensor(name, values)
+    if batch.ndim < 2 or batch.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(batch.shape)}, but must hold at least one input, as (N, d)")
+    if batch.ndim == 2 and batch.shape[1] != weight.shape[1]:
         raise ValueError(
-            f"{name} has {tensor.shape[1]} coordinates, but the model's first layer takes {weight.shape[1]}"
+            f"{name} has {batch.shape[1]} coordinates, but the model's first layer takes {weight.shape[1]}"
         )
-    if not torch.isfinite(tensor).all():
+    if not torch.isfinite(batch).all():
         raise ValueError(f"{name} contains NaN or infinity; drop or repair these inputs first")
-    return tensor.to(weight)
+    return batch.to(weight)

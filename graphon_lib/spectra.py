@@ -9,12 +9,9 @@ import numpy as np
 import torch
 from scipy.linalg import eigh, eigvalsh
 
-from graphon_lib.arguments import array, finite, number, whole
+from graphon_lib.arguments import STEPS, array, finite, number, whole
 
 Array = np.ndarray | torch.Tensor
-
-# Of predicted steps: a curve of 80 MB.
-STEPS = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -183,7 +183,7 @@ INPUTS, TARGETS = problem(7, 6, 3)
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"steps": -1}, "steps is -1, but must be a whole number of at least 0"),
+        ({"steps": -1}, "steps is -1, but must be a whole number from 0 to 10000000"),
         ({"steps": True}, "steps is True, but must be a whole number"),
         ({"steps": 2.0}, "steps is 2.0, but must be a whole number"),
         ({"learning_rate": 0}, "learning_rate is 0, but must be positive and finite"),

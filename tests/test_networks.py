@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
-from graphon_lib.networks import ACTIVATION_LAYERS, Erf, check_masks, forward, masks_of, mlp, prunable_layers, to_tensor
+from graphon_lib.networks import ACTIVATION_LAYERS, Erf, check_masks, forward, masks_of, mlp, prunable_layers
 
 SIZE = st.integers(1, 9)
 
@@ -113,15 +113,6 @@ def test_impossible_networks(change: dict[str, object], message: str) -> None:
         mlp(**{"depth": 1, "width": 3, **change})
 
 
-def test_to_tensor_takes_what_torch_refuses() -> None:
-    tensor = torch.ones(2)
-    assert to_tensor(tensor) is tensor
-    array = np.arange(6.0).reshape(2, 3)
-    array.flags.writeable = False
-    assert torch.equal(to_tensor(array[::-1]), torch.tensor([[3.0, 4.0, 5.0], [0.0, 1.0, 2.0]], dtype=torch.float64))
-    assert to_tensor([[True, False]]).dtype == torch.bool
-
-
 def test_prunable_layers_of_nested_modules_in_order() -> None:
     model = nn.ModuleDict({"a": nn.Sequential(nn.Conv2d(2, 1, (1, 3)), nn.Linear(3, 4)), "b": nn.Linear(4, 2)})
     assert {name: tuple(layer.weight.shape) for name, layer in prunable_layers(model).items()} == {
@@ -133,7 +124,9 @@ def test_prunable_layers_of_nested_modules_in_order() -> None:
 
 
 def test_models_that_cannot_be_pruned() -> None:
-    with pytest.raises(ValueError, match=r"model is a ReLU without nn.Linear layers or nn.Conv2d ones, so there is nothing to prune"):
+    with pytest.raises(
+        ValueError, match=r"model is a ReLU without nn.Linear layers or nn.Conv2d ones, so there is nothing to prune"
+    ):
         prunable_layers(nn.ReLU())
     masked = mlp(1, 3, inputs=3)
     prune.random_unstructured(masked[2], "weight", 0.5)
@@ -171,7 +164,9 @@ def test_masks_go_to_torch_and_come_back() -> None:
 
 
 def test_masks_of_a_model_without_linear_layers() -> None:
-    with pytest.raises(ValueError, match=r"model is a ReLU without nn.Linear layers or nn.Conv2d ones, so it carries no masks"):
+    with pytest.raises(
+        ValueError, match=r"model is a ReLU without nn.Linear layers or nn.Conv2d ones, so it carries no masks"
+    ):
         masks_of(nn.ReLU())
 
 

@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_stops():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"steps": 0}, "steps is 0, but must be a whole number of at least 1"),
+        ({"steps": 0}, "steps is 0, but must be a whole number from 1 to 10000000"),
         ({"steps": 2.5}, "steps is 2.5, but must be a whole number"),
         ({"batch_size": 0}, "batch_size is 0, but must be a whole number of at least 1"),
         ({"batch_size": 41}, "batch_size is 41, but dataset has 40 images; pass a smaller batch or more images"),

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from graphon_lib.arguments import tensor, whole
 from graphon_lib.diagnosis.book import shipped_ledger
 from graphon_lib.diagnosis.kernels import METRICS, kernel_numbers
 from graphon_lib.diagnosis.layers import layer_reports, neuron_reports
@@ -23,12 +24,18 @@ from graphon_lib.empirical import empirical_ntk
 from graphon_lib.estimation import estimate_chain
 from graphon_lib.graphons import path_density
 from graphon_lib.kernels import graphon_ntk, second_moment_ntk
-from graphon_lib.networks import ACTIVATION_LAYERS, forward, to_tensor
+from graphon_lib.networks import ACTIVATION_LAYERS, forward
 
 Array = NDArray[np.float64]
 
 # Of He's initialisation, which is the unit unless the weights are PyTorch's.
 WEIGHT_VARIANCES = {None: 2.0, "he": 2.0, "pytorch": 1 / 3}
+
+NO_HIDDEN_LAYER = "it has no hidden layer"
+HOMOGENEOUS = ("relu", "leaky_relu", "linear")
+
+# As numpy and torch both take it.
+SEED = 2**32 - 1
 
 # Each output costs a backward pass, and memory for all its gradients.
 MOST_OUTPUTS = 16
@@ -58,7 +65,7 @@ def diagnose(
     masks : dict from parameter name to mask, optional
         Default: what the model carries, by ``torch.nn.utils.prune`` or as exact zeros (``masks_of``).
     images : int
-        On how many of the inputs, chosen by ``seed``, kernels are computed; at least 2.
+        On how many of the inputs, chosen by ``seed``, kernels are computed: from 2 to 10,000.
     blocks : int
         Of the estimated graphons, from 1 to 512.
     seed : int
@@ -77,11 +84,11 @@ def diagnose(
     ValueError
         If inputs, targets or masks do not fit the model or are not finite, or an option is out of its range.
     """
-    for name, value, least, most in (
-        ("images", images, 2, 1_000_000), ("blocks", blocks, 1, 512), ("seed", seed, 0, 2**32 - 1),
-    ):  # fmt: skip
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{name} is {value!r}, but must be a whole number from {least} to {most}")
+    images, blocks, seed = (
+        whole("images", images, 2, 10_000),
+        whole("blocks", blocks, 1, 512),
+        whole("seed", seed, 0, SEED),
+    )
     x, labels = _checked(inputs, targets)
     chosen = torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(len(x))[:images]))
     # A forward pass may draw from the global generator, even at rest.
@@ -102,8 +109,8 @@ def _diagnosed(
     network = read_network(model, x, masks)
     weights_of = weight_distribution(network.weights(), network.masks)
     variance = WEIGHT_VARIANCES[weights_of]
-    kept = [mask.flatten(1).cpu().numpy() for mask in network.masks.values()]
-    totals: dict[str, Number] = {"density": Number(sum(map(np.sum, kept)) / sum(map(np.size, kept)))}
+    graphs = network.graphs()
+    totals: dict[str, Number] = {"density": Number(sum(map(np.sum, graphs)) / sum(map(np.size, graphs)))}
     totals |= _paths(network, blocks)
     outputs = _outputs(network, x)
     if labels is not None and outputs is not None:
@@ -127,12 +134,12 @@ def _diagnosed(
         available=available,
         blocks=blocks,
         seed=seed,
-        activation=network.activation.name if network.activation and len(kept) > 1 else None,
+        activation=network.activation.name if network.activation and len(graphs) > 1 else None,
         weights_of=weights_of,
         departures=network.departures,
         beside=network.beside,
-        layers=tuple(layer_reports(network.names, kept, blocks=blocks, seed=seed)),
-        neurons=tuple(neuron_reports(kept) if network.widths else ()),
+        layers=tuple(layer_reports(network.names, graphs, blocks=blocks, seed=seed)),
+        neurons=tuple(neuron_reports(graphs) if network.widths else ()),
         totals=totals,
         kernels=numbers,
         standing=standing,
@@ -145,7 +152,7 @@ def _diagnosed(
 def _checked(
     inputs: ArrayLike | torch.Tensor, targets: ArrayLike | torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    x = to_tensor(inputs).detach().cpu()
+    x = tensor("inputs", inputs).detach().cpu()
     if x.ndim < 2 or len(x) < 2 or x.numel() == 0:
         raise ValueError(
             f"inputs has shape {tuple(x.shape)}, but a kernel compares inputs: pass at least two, as (N, features)"
@@ -157,7 +164,7 @@ def _checked(
         raise ValueError("inputs contains NaN or infinity; drop or repair these inputs first")
     if targets is None:
         return x, None
-    labels = to_tensor(targets).detach().cpu()
+    labels = tensor("targets", targets).detach().cpu()
     if labels.shape != x.shape[:1]:
         one_hot = "; of one-hot rows, pass targets.argmax(1)" if labels.ndim == 2 else ""
         raise ValueError(
@@ -208,7 +215,7 @@ def _paths(network: Network, blocks: int) -> dict[str, Number]:
         reason = "its layers do not take what the one before gives, so that there is no path to follow"
         return dict.fromkeys(("path_density", "path_density_of_estimate"), Number.unknown(reason))
     masks = list(network.masks.values())
-    estimate = Number.unknown("a chain of graphons takes at least two layers")
+    estimate = Number.unknown(NO_HIDDEN_LAYER)
     if len(masks) > 1:
         estimate = Number(path_density(estimate_chain(masks, blocks=blocks)))
     return {"path_density": Number(path_density(masks)), "path_density_of_estimate": estimate}
@@ -230,7 +237,7 @@ def _kernels(
     if network.departures or network.activation is None:
         return None, {"finite": finite, "limit": Number.unknown("; ".join(network.departures))}
     if len(network.masks) < 2:
-        return None, {"finite": finite, "limit": Number.unknown("a limit in width takes a hidden layer")}
+        return None, {"finite": finite, "limit": Number.unknown(NO_HIDDEN_LAYER)}
     phi: Any = network.activation.name if network.activation.name in ACTIVATION_LAYERS else network.activation.phi
     flat = x.flatten(1).numpy()
     chain = estimate_chain(network.masks, blocks=blocks)
@@ -248,6 +255,10 @@ def _kernels(
 def _second_moment_scale(network: Network, x: torch.Tensor, variance: float) -> Number:
     if network.departures or network.activation is None:
         return Number.unknown("; ".join(network.departures))
+    if len(network.masks) < 2:
+        return Number.unknown(NO_HIDDEN_LAYER)
+    if network.activation.name not in HOMOGENEOUS:
+        return Number.unknown("weights enter by their second moment under ReLU, leaky ReLU and no activation only")
     found = second_moment_ntk(
         network.model, network.masks, x[:1].flatten(1), activation=network.activation.name, weight_variance=variance
     )

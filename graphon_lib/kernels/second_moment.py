@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from torch import nn
 
 from graphon_lib.activations import as_dual
+from graphon_lib.arguments import positive, precision
 from graphon_lib.graphons import Chain
 from graphon_lib.kernels.analytic import matrix
 from graphon_lib.kernels.recursion import prepare
@@ -99,8 +100,8 @@ def second_moment_ntk(
             f"activation is {activation!r}, but must be positively homogeneous: 'relu', 'leaky_relu' or 'linear'; "
             "only there does each layer's term carry one factor"
         )
-    if not (np.isfinite(weight_variance) and weight_variance > 0):
-        raise ValueError(f"weight_variance is {weight_variance!r}, but must be a positive number, such as 2 (He)")
+    weight_variance = positive("weight_variance", weight_variance, "a positive number, such as 2 (He)")
+    dtype = precision("dtype", dtype)
     layers, masks = linear_layers(model, "second_moment_ntk"), check_masks(model, masks)
     x = matrix("inputs", inputs)
     first = next(iter(layers.values()))
@@ -128,5 +129,5 @@ def second_moment_ntk(
         pairs = zip(kept, reached, reversed(left), strict=True)
         shares = np.array([float(above @ w @ below) / w.numel() for w, below, above in pairs])
     dense = reduce(Chain([None] * len(layers)), x.shape[1], weight_variance=weight_variance, homogeneous=True)
-    kernel = run(prepare(x, y, dense, phi, np.dtype(dtype), shares=shares))
+    kernel = run(prepare(x, y, dense, phi, dtype, shares=shares))
     return SecondMoment(kernel, shares, float(shares.mean()))

@@ -17,4 +17,3 @@ from graphon_lib.networks.layers import forward as forward
 from graphon_lib.networks.layers import linear_layers as linear_layers
 from graphon_lib.networks.layers import masks_of as masks_of
 from graphon_lib.networks.layers import prunable_layers as prunable_layers
-from graphon_lib.networks.layers import to_tensor as to_tensor

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import numbers
 
 import torch
 from torch import nn
 
+from graphon_lib.arguments import SEED, one_of, room, whole
 from graphon_lib.networks.layers import Layer
 
 INITIALISATIONS = ("he", "pytorch")
@@ -72,11 +72,13 @@ def mlp(
         If a size is below 1, or a name is unknown.
     """
     _check_sizes(depth=depth, width=width, inputs=inputs, outputs=outputs)
-    if activation not in ACTIVATION_LAYERS:
-        raise ValueError(f"activation is {activation!r}, but must be one of {sorted(ACTIVATION_LAYERS)}")
+    one_of("activation", activation, sorted(ACTIVATION_LAYERS))
     _check_initialisation(initialisation)
-    generator = torch.Generator().manual_seed(seed)
-    widths = [int(size) for size in (inputs, *[width] * depth, outputs)]
+    # Of single precision; and a layer is an object of a few kilobytes.
+    weights = int(width) * (int(inputs) + (int(depth) - 1) * int(width) + int(outputs))
+    room("(depth, width, inputs, outputs)", (depth, width, inputs, outputs), 4 * weights + 4096 * int(depth))
+    generator = _generator(seed)
+    widths = [int(size) for size in (inputs, *[width] * int(depth), outputs)]
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(widths):
         # Made on "meta", so that the global random state stays; the weights come from our own generator.
@@ -122,12 +124,14 @@ def cnn(
     ValueError
         If a size is below 1, or initialisation is unknown.
     """
-    if len(image) != 3:
+    if not isinstance(image, tuple | list) or len(image) != 3:
         raise ValueError(f"image is {image!r}, but must be (channels, height, width), such as (1, 28, 28)")
     _check_sizes(depth=depth, channels=channels, outputs=outputs, **{f"image[{i}]": s for i, s in enumerate(image)})
     _check_initialisation(initialisation)
-    generator = torch.Generator().manual_seed(seed)
+    generator = _generator(seed)
     below, height, width = (int(size) for size in image)
+    weights = 9 * int(channels) * (below + (int(depth) - 1) * int(channels)) + int(outputs) * int(channels)
+    room("(depth, channels, image, outputs)", (depth, channels, image, outputs), 4 * weights + 4096 * int(depth))
     layers: list[nn.Module] = [nn.Unflatten(1, (below, height, width))]
     for _ in range(depth):
         # On "meta" first, as in mlp.
@@ -140,13 +144,15 @@ def cnn(
 
 def _check_sizes(**sizes: object) -> None:
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
-            raise ValueError(f"{name} is {size!r}, but must be a whole number of at least 1")
+        whole(name, size, 1)
 
 
 def _check_initialisation(initialisation: str) -> None:
-    if initialisation not in INITIALISATIONS:
-        raise ValueError(f"initialisation is {initialisation!r}, but must be one of {list(INITIALISATIONS)}")
+    one_of("initialisation", initialisation, INITIALISATIONS)
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(whole("seed", seed, 0, SEED))
 
 
 def _initialised(layer: Layer, initialisation: str, generator: torch.Generator) -> Layer:

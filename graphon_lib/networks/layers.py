@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
 from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 
+from graphon_lib.arguments import module as check_module
+from graphon_lib.arguments import tensor
+
 Masks = dict[str, torch.Tensor]
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 PrunableLayer = nn.Linear | nn.Conv2d
-
-
-def to_tensor(array: ArrayLike | torch.Tensor) -> torch.Tensor:
-    """A tensor as it is; anything else as the tensor of a copy, since arrays may be read-only or run backwards."""
-    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array, order="C"))
 
 
 def prunable_layers(model: nn.Module) -> dict[str, PrunableLayer]:
@@ -58,6 +55,7 @@ def prunable_layers(model: nn.Module) -> dict[str, PrunableLayer]:
 
 def _graph_layers(model: nn.Module) -> dict[str, PrunableLayer]:
     """The layers whose masks are graphs between their inputs, or input channels, and their outputs."""
+    check_module("model", model)
     layers = {}
     for name, module in model.named_modules():
         # Transposed and 1-d convolutions have other shapes of weights, and groups leave channels without an edge to be.
@@ -124,13 +122,19 @@ def check_masks(model: nn.Module, masks: Mapping[str, ArrayLike | torch.Tensor] 
         If a name is not a prunable layer's, a shape is not its weight's, or an entry is neither 0 nor 1.
     """
     layers = prunable_layers(model)
+    if not isinstance(masks, Mapping | None):
+        raise TypeError(f"masks is a {type(masks).__name__}, but must be a dict from parameter name to mask, or None")
     masks = {} if masks is None else dict(masks)
     unknown = [name for name in masks if name not in layers]
     if unknown:
         raise ValueError(f"masks names {unknown[0]!r}, but the model's prunable layers are {list(layers)}")
     checked = {}
     for name, layer in layers.items():
-        mask = to_tensor(masks[name]) if name in masks else torch.ones_like(layer.weight, dtype=torch.bool)
+        mask = (
+            tensor(f"masks[{name!r}]", masks[name])
+            if name in masks
+            else torch.ones_like(layer.weight, dtype=torch.bool)
+        )
         if mask.shape != layer.weight.shape:
             raise ValueError(
                 f"masks[{name!r}] has shape {tuple(mask.shape)}, but the layer's weight has "
@@ -156,5 +160,5 @@ def forward(
         As :func:`check_masks`.
     """
     masked = {name: model.get_parameter(name) * mask for name, mask in check_masks(model, masks).items()}
-    batch = to_tensor(inputs).to(next(iter(masked.values())))
+    batch = tensor("inputs", inputs).to(next(iter(masked.values())))
     return torch.as_tensor(functional_call(model, masked, (batch,)))

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from graphon_lib.networks import Masks, prunable_layers, to_tensor
+from graphon_lib.arguments import tensor
+from graphon_lib.networks import Masks, prunable_layers
 from graphon_lib.pruning import force, grasp, magnitude, own, phew, random, schemes, snip, synflow, trained
 from graphon_lib.pruning.own import Scorer
 from graphon_lib.pruning.selection import Scores, kept_count, select_many
@@ -36,6 +37,9 @@ METHODS = (
     "random_uniform",
     "random_erk",
 )
+
+# A hundred times as many as anybody has used.
+ROUNDS = 10_000
 
 # The methods that look at inputs and targets.
 ON_DATA = ("snip", "grasp", "force", "trained_magnitude", "lottery_ticket")
@@ -134,7 +138,7 @@ def prune(
     seed : int
         Decides what is left to chance and, in every method, which of several weights tied at the threshold are kept.
     rounds : int
-        Rounds of SynFlow and FORCE, at least 1.
+        Rounds of SynFlow and FORCE, from 1 to 10,000.
 
     Returns
     -------
@@ -241,10 +245,12 @@ def _check_settings(method: str | Scorer, densities: list[float], seed: int, rou
             raise TypeError(f"{name} is {value!r}, but must be a whole number of at least {least}; pass an int")
         if value < least:
             raise ValueError(f"{name} is {value!r}, but must be a whole number of at least {least}")
+    if rounds > ROUNDS:
+        raise ValueError(f"rounds is {rounds!r}, but must be at most {ROUNDS}; each is a pass through the network")
 
 
 def _check_inputs(inputs: ArrayLike | torch.Tensor) -> torch.Tensor:
-    batch = to_tensor(inputs)
+    batch = tensor("inputs", inputs)
     if batch.ndim < 2 or len(batch) == 0:
         raise ValueError(
             f"inputs has shape {tuple(batch.shape)}, but must be (N, d) with N >= 1, or (N, channels, height, "
@@ -256,7 +262,7 @@ def _check_inputs(inputs: ArrayLike | torch.Tensor) -> torch.Tensor:
 
 
 def _check_targets(targets: ArrayLike | torch.Tensor, rows: int) -> torch.Tensor:
-    labels = to_tensor(targets)
+    labels = tensor("targets", targets)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise TypeError(f"targets has dtype {labels.dtype}, but must hold class labels; pass whole numbers (int64)")
     if labels.shape != (rows,):

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from torch import nn
 from tqdm import tqdm
 
-from graphon_lib.networks import check_masks, linear_layers, to_tensor
+from graphon_lib.arguments import STEPS, positive, tensor, whole
+from graphon_lib.networks import check_masks, linear_layers
 from graphon_lib.training.denormals import flushed_denormals
 from graphon_lib.training.masked import masked_layers
 from graphon_lib.training.stochastic import LossCurve
@@ -71,11 +72,9 @@ def descend(
     FloatingPointError
         If the loss stops being finite.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"steps is {steps!r}, but must be a whole number of at least 0")
-    for name, value in (("learning_rate", learning_rate), ("weight_variance", weight_variance)):
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value!r}, but must be positive and finite")
+    whole("steps", steps, 0, STEPS)
+    learning_rate = positive("learning_rate", learning_rate)
+    weight_variance = positive("weight_variance", weight_variance)
     checked = check_masks(model, masks)
     trained = copy.deepcopy(model)
     layers = linear_layers(trained, "descend")
@@ -118,13 +117,13 @@ def descend(
 def _check_fit(
     first: nn.Linear, inputs: ArrayLike | torch.Tensor, targets: ArrayLike | torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    x, y = to_tensor(inputs), to_tensor(targets)
+    x, y = tensor("inputs", inputs), tensor("targets", targets)
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != first.in_features:
         raise ValueError(
             f"inputs has shape {tuple(x.shape)}, but must be (N, {first.in_features}) with N >= 1, as model takes it"
         )
-    for name, tensor in (("inputs", x), ("targets", y)):
-        if not torch.isfinite(tensor).all():
+    for name, values in (("inputs", x), ("targets", y)):
+        if not torch.isfinite(values).all():
             raise ValueError(
                 f"{name} has entries that are NaN or infinite, but all must be finite; drop or repair them"
             )

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from graphon_lib.arguments import SEED, STEPS, one_of, positive, whole
 from graphon_lib.data import Dataset
 from graphon_lib.networks import check_masks, prunable_layers
 from graphon_lib.training.denormals import flushed_denormals
@@ -92,17 +93,17 @@ def train(
     FloatingPointError
         If the loss stops being finite.
     """
-    for name, count in (("steps", steps), ("batch_size", batch_size)):
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} is {count!r}, but must be a whole number of at least 1")
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"dataset is a {type(dataset).__name__}, but must be a Dataset; pass Dataset(inputs, labels)")
+    whole("steps", steps, 1, STEPS)
+    whole("batch_size", batch_size, 1)
+    whole("seed", seed, 0, SEED)
     if batch_size > len(dataset):
         raise ValueError(
             f"batch_size is {batch_size}, but dataset has {len(dataset)} images; pass a smaller batch or more images"
         )
-    if optimizer not in OPTIMIZERS:
-        raise ValueError(f"optimizer is {optimizer!r}, but must be one of {sorted(OPTIMIZERS)}")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate is {learning_rate!r}, but must be positive and finite")
+    one_of("optimizer", optimizer, sorted(OPTIMIZERS))
+    learning_rate = positive("learning_rate", learning_rate)
     checked = check_masks(model, masks)
     trained = copy.deepcopy(model)
     _check_fit(trained, dataset)
