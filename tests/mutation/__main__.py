@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import difflib
 import json
 import os
 import random
@@ -11,20 +13,35 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from mutmut.mutation.file_mutation import mutate_file_contents
-from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import get_mutant_name
 from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("graphons", "kernels", "pruning")
-COPY = ROOT / "mutants-uncompiled"
-COPIED = ("graphon_lib", "tests", "pyproject.toml")
+COPIED = ("graphon_lib", "tests", "notebooks/results", "pyproject.toml")
 
-# A decorator, and what has to stand in for what only the compiler knows: (file, what is there, what is put there).
+# The tests of each folder that are fast; comparisons of many networks kill no mutant that these leave.
+TESTS = {
+    "graphons": ("graphons", "shuffle", "two_layers", "messages"),
+    "kernels": (
+        "kernels", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment", "limits_studies", "messages"
+    ),
+    "pruning": ("pruning", "schemes", "phew", "force", "trained", "messages"),
+}  # fmt: skip
+# They start processes, and are left to the mutants that nothing else reaches.
+STARTING = [
+    f"--deselect=tests/test_kernel_tiles.py::test_{name}"
+    for name in (
+        "a_cluster_gives_the_same_bits",
+        "a_killed_worker_costs_its_tiles_only",
+        "a_killed_process_loses_the_tiles_in_work_only",
+        "memory_beyond_the_result_stays_small",
+    )
+]
+
+# Decorators that compile, and what has to stand in for what only the compiler knows: file, what is there, what is put.
 COMPILED = re.compile(r"^@(?:compiled|numba\.njit\(.*\))\n(?=def (\w+))", re.MULTILINE)
 STAND_INS = [
     (
@@ -39,112 +56,119 @@ STAND_INS = [
         "def through_layers(*arguments):\n    _recursion('')(*arguments)\n\n_ = (hashlib",
     ),
 ]
-# Compiled where it is called, in a function that runs on import: its mutants belong with those of compiled functions.
+# Compiled by a function that runs on import: its mutants belong with those of compiled functions.
 NESTED = "_recursion"
 
+# Seconds for all tests of a folder, in a process that has to compile first.
+ALONE = 1800
+
 # In plain Python numpy warns where compiled code does not, and these would take minutes.
-SLOW = (
-    "digits or images or wide_networks or files or file or memory or tiles or bits or threads or cluster or killed "
-    "or forgotten or pruned or larger_masks or unbiased_densities"
-)
-PLAIN_PYTHON = f"-W ignore::RuntimeWarning -k 'not ({SLOW})'"
-
-
-def mutants(root: Path, folder: str) -> list[str]:
-    """The names of all mutants of a folder, as mutmut gives them."""
-    names = []
-    for path in sorted((root / "graphon_lib" / folder).glob("*.py")):
-        relative = path.relative_to(root)
-        made = mutate_file_contents(str(relative), path.read_text()).mutant_names
-        names += [get_mutant_name(relative, name).replace("__init__.", "") for name in made]
-    return names
+SLOW = "digits or wide_networks or pruned or larger_masks or forgotten or preferred or images"
+PLAIN_PYTHON = ["-W", "ignore::RuntimeWarning", "-k", f"not ({SLOW})"]
 
 
 def function_of(mutant: str) -> str:
-    return re.sub(r".*\.xǁ?(?:\w+ǁ|_)(\w+?)__mutmut_\d+$", r"\1", mutant)
+    return re.sub(r".*\.x(?:ǁ\w+ǁ|_)(\w+?)__mutmut_\d+$", r"\1", mutant)
 
 
-def uncompile() -> set[str]:
-    """Make the copy in which no function of the folders is compiled; their names."""
-    shutil.rmtree(COPY, ignore_errors=True)
-    COPY.mkdir()
+def write_mutants(copy: Path, folder: str, plain: bool) -> list[str]:
+    """Copy the repository, with all mutants of a folder in it; their names."""
     for name in COPIED:
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, COPY / name)
-    functions = {NESTED}
-    for path in (path for folder in FOLDERS for path in (COPY / "graphon_lib" / folder).glob("*.py")):
-        source = path.read_text()
-        functions.update(COMPILED.findall(source))
-        path.write_text(COMPILED.sub("", source))
-    for name, there, instead in STAND_INS:
-        path = COPY / "graphon_lib" / name
-        source = path.read_text()
-        assert source.count(there) == 1, f"{name} has changed; adapt STAND_INS"
-        path.write_text(source.replace(there, instead))
-    return functions
+        source = ROOT / name
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    if plain:
+        for name, there, instead in STAND_INS:
+            path = copy / "graphon_lib" / name
+            text = path.read_text()
+            if text.count(there) != 1:
+                raise SystemExit(f"graphon_lib/{name} no longer has {there!r}: adapt STAND_INS in tests/mutation")
+            path.write_text(text.replace(there, instead))
+    compiled, names = {NESTED}, []
+    for path in sorted((copy / "graphon_lib").glob("*/*.py")):
+        text, relative = path.read_text(), path.relative_to(copy)
+        if plain and path.parent.name in TESTS:
+            compiled.update(COMPILED.findall(text))
+            text = COMPILED.sub("", text)
+        if path.parent.name == folder:
+            written = mutate_file_contents(str(relative), text)
+            text = written.code
+            names += [get_mutant_name(relative, name) for name in written.mutant_names]
+        path.write_text(text)
+    return [name for name in names if (function_of(name) in compiled) == plain]
 
 
-def environment(root: Path, **more: str) -> dict[str, str]:
-    # The copy's packages, whatever is installed.
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "book")]), **more}
+def pytest_in(copy: Path, *arguments: str, timeout: float | None = None, **variables: str) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", *arguments]
+    paths = os.pathsep.join([str(copy), str(ROOT / "tests"), str(ROOT / "book")])
+    environment = {**os.environ, "PYTHONPATH": paths, **variables}
+    try:
+        return subprocess.run(command, cwd=copy, env=environment, timeout=timeout).returncode
+    except subprocess.TimeoutExpired:
+        return 1
 
 
-def verdicts(root: Path, chosen: Iterable[str], addopts: str, processes: int) -> dict[str, str]:
-    """What became of each chosen mutant: killed, timeout, survived ..."""
-    chosen = list(chosen)
-    command = [Path(sys.executable).with_name("mutmut"), "run", "--max-children", str(processes), *chosen]
-    subprocess.run(command, cwd=root, env=environment(root, PYTEST_ADDOPTS=addopts), check=True)
-    codes: dict[str, int | None] = {}
-    for path in (root / "mutants").rglob("*.py.meta"):
-        codes |= json.loads(path.read_text())["exit_code_by_key"]
-    found = {name: status_by_exit_code[codes[name]] for name in chosen}
-    return {name: alone(root, name) if status == "no tests" else status for name, status in found.items()}
+def verdicts(copy: Path, chosen: list[str], tests: list[str], arguments: list[str], processes: int) -> dict[str, str]:
+    """What became of each chosen mutant."""
+    orders, found = copy / "orders.json", copy / "found.json"
+    orders.write_text(json.dumps({"mutants": chosen, "found": str(found), "processes": processes}))
+    ended = pytest_in(copy, "-p", "mutation.killing", *arguments, *STARTING, *tests, MUTATION_ORDERS=str(orders))
+    if ended or not found.exists():
+        raise SystemExit("the tests do not pass without a mutant")
+    result: dict[str, str] = json.loads(found.read_text())
+    for name in [name for name, verdict in result.items() if verdict == "no tests"]:
+        with tempfile.TemporaryDirectory() as cache:
+            switched_on = {"MUTANT_UNDER_TEST": name, "NUMBA_CACHE_DIR": cache}
+            failed = pytest_in(copy, "-x", *arguments, *tests, timeout=ALONE, **switched_on)
+        result[name] = "killed" if failed else "survived"
+    return result
 
 
-def alone(root: Path, mutant: str) -> str:
-    """The same in a process of its own, for functions that run on import or in other processes."""
-    selection = re.search(r"test_selection = (\[.*?\])", (root / "pyproject.toml").read_text(), re.DOTALL)
-    assert selection
-    tests = json.loads(re.sub(r",\s*\]", "]", selection[1]))
-    with tempfile.TemporaryDirectory() as cache:
-        switched_on = environment(root / "mutants", MUTANT_UNDER_TEST=mutant, NUMBA_CACHE_DIR=cache)
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        try:
-            ended = subprocess.run(command, cwd=root / "mutants", env=switched_on, capture_output=True, timeout=1800)
-        except subprocess.TimeoutExpired:
-            return "timeout"
-    return "killed" if ended.returncode else "survived"
+def changed(copy: Path, mutant: str) -> str:
+    """The lines that a mutant takes away and puts in their place."""
+    module, _, name = mutant.rpartition(".")
+    path = copy / module.replace(".", "/")
+    text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+    bodies = {
+        node.name: [line.strip() for line in ast.unparse(node).splitlines()[1:]]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef) and node.name in (name, re.sub(r"\d+$", "orig", name))
+    }
+    lines = difflib.unified_diff(bodies[re.sub(r"\d+$", "orig", name)], bodies[name], n=0)
+    return "\n".join(f"    {line}" for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
-def report(title: str, total: int, found: dict[str, str]) -> None:
-    killed = sum(status in {"killed", "timeout", "segfault"} for status in found.values())
+def report(title: str, copy: Path, total: int, found: dict[str, str]) -> None:
+    for name in sorted(found):
+        if found[name] != "killed":
+            print(f"{found[name]:10} {name}\n{changed(copy, name)}")
+    killed = sum(verdict != "survived" for verdict in found.values())
     low, high = binomtest(killed, len(found)).proportion_ci(0.95, "wilson")
-    print(f"{title:20} {total:6} mutants, {len(found):5} run, {killed:5} killed: {killed / len(found):.1%}", end="")
-    print("" if len(found) == total else f" (95 %: {low:.1%} to {high:.1%})")
+    print(f"{title}: {total} mutants, {len(found)} run, {killed} killed: {killed / len(found):.1%}", end="")
+    print("" if len(found) == total else f" (95 %: {low:.1%} to {high:.1%})", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", type=int, help="mutants of each folder; default: all")
+    parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__)
+    parser.add_argument("--sample", type=int, help="mutants of a folder, and of its compiled functions; default: all")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at a time")
-    parser.add_argument("--folder", choices=FOLDERS, help="one folder only")
+    parser.add_argument("--folder", action="append", choices=sorted(TESTS), help="this folder only; may be repeated")
     parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, help="compiled functions only, or none")
     options = parser.parse_args()
 
-    draw = random.Random(options.seed)
-    folders = FOLDERS if options.folder is None else (options.folder,)
-    for compiled in (False, True) if options.compiled is None else (options.compiled,):
-        root, functions = (COPY, uncompile()) if compiled else (ROOT, {NESTED})
-        for folder in folders:
-            names = [name for name in mutants(root, folder) if (function_of(name) in functions) == compiled]
-            if not names:
-                continue
-            chosen = names if options.sample is None else draw.sample(names, min(options.sample, len(names)))
-            found = verdicts(root, chosen, PLAIN_PYTHON if compiled else "", options.processes)
-            for name in sorted(found):
-                if found[name] != "killed":
-                    print(f"{found[name]:10} {name}")
-            report(f"{folder}{', compiled' * compiled}", len(names), found)
+    for folder in options.folder or TESTS:
+        tests = [f"tests/test_{name}.py" for name in TESTS[folder]]
+        for plain in (False, True) if options.compiled is None else (options.compiled,):
+            with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+                copy = Path(temporary)
+                names = write_mutants(copy, folder, plain)
+                chosen = random.Random(options.seed).sample(names, min(options.sample or len(names), len(names)))
+                found = verdicts(copy, chosen, tests, PLAIN_PYTHON if plain else [], options.processes)
+                report(f"{folder}{', compiled' * plain}", copy, len(names), found)
 
 
 if __name__ == "__main__":
