@@ -38,7 +38,7 @@ def convolutions_study(
     trials: int = 6,
     seed: int = 0,
 ) -> Study:
-    """Pruned convolutional networks for MNIST, with PyTorch's initialisation; a row's measures: :func:`channels_kept`."""
+    """Pruned convolutional networks for MNIST, of PyTorch's initialisation. A row's measures: :func:`channels_kept`."""
     return Study(
         "convolutions",
         channels_kept,
