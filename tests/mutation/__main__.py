@@ -24,9 +24,9 @@ COPIED = ("graphon_lib", "tests", "notebooks/results", "pyproject.toml")
 
 # The tests of each folder that are fast; comparisons of many networks kill no mutant that these leave.
 TESTS = {
-    "graphons": ("graphons", "shuffle", "two_layers", "messages"),
+    "graphons": ("graphons", "graphon_edges", "shuffle", "two_layers", "messages"),
     "kernels": (
-        "kernels", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment", "limits_studies", "messages"
+        "kernels", "kernel_edges", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment", "limits_studies", "messages"
     ),
     "pruning": ("pruning", "schemes", "phew", "force", "trained", "messages"),
 }  # fmt: skip
