@@ -22,11 +22,12 @@ from scipy.stats import binomtest
 ROOT = Path(__file__).parents[2]
 COPIED = ("graphon_lib", "tests", "notebooks/results", "pyproject.toml")
 
-# The tests of each folder that are fast; comparisons of many networks kill no mutant that these leave.
+# The files of tests of each folder that are fast; comparisons of many networks kill no mutant that these leave.
 TESTS = {
     "graphons": ("graphons", "graphon_edges", "shuffle", "two_layers", "messages"),
     "kernels": (
-        "kernels", "kernel_edges", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment", "limits_studies", "messages"
+        "kernels", "kernel_edges", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment",
+        "limits_studies", "messages",
     ),
     "pruning": ("pruning", "schemes", "phew", "force", "trained", "messages"),
 }  # fmt: skip
