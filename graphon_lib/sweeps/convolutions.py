@@ -17,7 +17,7 @@ from graphon_lib.pruning.schemes import counts_of, random_masks
 from graphon_lib.sweeps.grid import DATA, PRUNING_IMAGES_A_CLASS, trial_seed
 from graphon_lib.sweeps.study import Measured, Study
 
-WIDTHS = (16, 32, 64, 128)
+WIDTHS = (16, 32, 64, 128, 256)
 
 # Blocks of the histograms: at the fewest channels two of them share one, with all positions of a kernel.
 BLOCKS = 8
