@@ -67,7 +67,6 @@ def execute(path: Path, target: Path) -> None:
         "versions": json.loads(versions()),
         "defaults": declared(committed),
     }
-    os.environ[VARIABLE] = "publish"
     executed = papermill.execute_notebook(notebook, None, progress_bar=False)
     executed.metadata[KEY] = facts
     executed.metadata.papermill.update(input_path=facts["file"], output_path=f"book/chapters/{target.name}")
@@ -106,6 +105,7 @@ def main(path: str, target: str) -> int:
     name = Path(path).stem
     print(f"== executing {name}", flush=True)
     started = time.monotonic()
+    os.environ[VARIABLE] = "publish"
     try:
         execute(Path(path), Path(target))
     except PapermillExecutionError as error:
