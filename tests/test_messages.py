@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from graphon_lib import degree_preserving_shuffle, graphon_ntk, mlp, second_moment_ntk
+from graphon_lib import degree_preserving_shuffle, graphon_ntk, mlp, prune, second_moment_ntk
 from graphon_lib.graphons import (
     Chain,
     StepGraphon,
@@ -18,6 +20,8 @@ from graphon_lib.graphons import (
     two_layer_densities,
 )
 from graphon_lib.graphons.channels import channel_graphs
+from graphon_lib.pruning import METHODS, ROUNDS
+from graphon_lib.pruning.schemes import SCHEMES, layer_counts, random_masks
 
 HALVES = StepGraphon(np.full((2, 2), 0.5))
 THIRDS = StepGraphon(np.full((3, 3), 0.5))
@@ -207,3 +211,122 @@ def test_of_kernels(call: Callable[[Path], Any], message: str, tmp_path: Path) -
     with pytest.raises((ValueError, TypeError)) as caught:
         call(tmp_path)
     assert str(caught.value) == message.format(path=str(tmp_path / "kernel.npy"))
+
+
+MODEL = mlp(1, 5, inputs=4, outputs=3)
+LABELS = np.array([0, 2])
+NO_CLASSES = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Unflatten(1, (3, 1)))
+
+
+def pruned(method: Any = "snip", density: Any = 0.5, model: nn.Module = MODEL, **arguments: Any) -> Any:
+    return prune(model, method, density, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: pruned("best"),
+            f"method is 'best', but must be one of {list(METHODS)}, or a function (model, inputs, targets) that "
+            "returns scores",
+        ),
+        (
+            lambda: pruned(rounds=10**9),
+            f"rounds is 1000000000, but must be at most {ROUNDS}; each is a pass through the network",
+        ),
+        (
+            lambda: pruned(inputs=X[0], targets=LABELS),
+            "inputs has shape (4,), but must be (N, d) with N >= 1, or (N, channels, height, width); pass one row an "
+            "image",
+        ),
+        (
+            lambda: pruned(inputs=X * np.nan, targets=LABELS),
+            "inputs has entries that are NaN or infinite, but all must be finite; remove those rows",
+        ),
+        (
+            lambda: pruned(inputs=X, targets=LABELS / 2),
+            "targets has dtype torch.float64, but must hold class labels; pass whole numbers (int64)",
+        ),
+        (
+            lambda: pruned(inputs=X, targets=LABELS[:1]),
+            "targets has shape (1,), but must be (2,): one label a row of inputs",
+        ),
+        (
+            lambda: pruned(inputs=X),
+            "targets is None, but snip looks at data; pass inputs=(N, d) images and targets=(N,) labels",
+        ),
+        (lambda: pruned(density="half"), "density is 'half', but must be a number in (0, 1]; pass a float"),
+        (lambda: pruned(density=0), "density is 0, but must be in (0, 1]; it is the kept share, 1 - sparsity"),
+        (lambda: pruned(seed=0.5), "seed is 0.5, but must be a whole number of at least 0; pass an int"),
+        (lambda: pruned(seed=-1), "seed is -1, but must be a whole number of at least 0"),
+        (lambda: pruned(rounds=0), "rounds is 0, but must be a whole number of at least 1"),
+        (
+            lambda: pruned(lambda *_: {}, targets=LABELS),
+            "inputs is None, but targets has labels; pass inputs=(N, d), the images that they belong to",
+        ),
+        (
+            lambda: pruned(lambda *_: {"0.weight": torch.ones(5, 4)}),
+            "method '<lambda>' returned ['0.weight'], but must return a dict with scores for each of the model's "
+            "prunable layers, ['0.weight', '2.weight']",
+        ),
+        (
+            lambda: pruned(lambda *_: {"0.weight": torch.ones(5, 4), "2.weight": torch.ones(5)}),
+            "method '<lambda>' returned a Tensor of shape (5,) for '2.weight', but must return a tensor of the "
+            "weight's shape, (3, 5): one score a weight",
+        ),
+        (
+            lambda: pruned(lambda *_: {"0.weight": torch.full((5, 4), torch.inf), "2.weight": torch.ones(3, 5)}),
+            "<lambda> scores of '0.weight' are not all finite, even in double precision, so they cannot be ranked; "
+            "scale down the model's weights or the inputs",
+        ),
+        (
+            lambda: pruned("phew", model=nn.Sequential(nn.Linear(4, 3), nn.Linear(2, 3))),
+            "model has the layer '1.weight' with 2 inputs next to '0.weight' with 3 outputs, but phew walks from each "
+            "layer's outputs into the next layer; pass a chain of linear layers, or take another method",
+        ),
+        (
+            lambda: pruned(inputs=X, targets=LABELS, model=NO_CLASSES),
+            "model turns inputs of shape (2, 4) into outputs of shape (2, 3, 1), but cross-entropy needs one row of "
+            "class scores an input",
+        ),
+        (
+            lambda: pruned(inputs=X, targets=LABELS + 1),
+            "targets has labels from 1 to 3, but the model has 3 outputs; labels must be from 0 to 2",
+        ),
+        (
+            lambda: pruned("synflow", model=nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2, 3))),
+            "inputs is None, but the model begins with an nn.Conv2d, and synflow needs the shape of an image; pass "
+            "inputs=(N, channels, height, width), or whatever the model takes",
+        ),
+        (
+            lambda: layer_counts(MODEL, "even", 0.5),  # type: ignore[arg-type]
+            f"scheme is 'even', but must be one of {list(SCHEMES)}; for the densities of other masks pass "
+            "counts_of(model, masks) to random_masks",
+        ),
+        (
+            lambda: layer_counts(MODEL, "erk", 1.5),
+            "density is 1.5, but must be in (0, 1]; it is the kept share, 1 - sparsity",
+        ),
+        (
+            lambda: random_masks(MODEL, {"0.weight": 3}, 0),
+            "counts names ['0.weight'], but must have a number for each of ['0.weight', '2.weight']",
+        ),
+        (
+            lambda: random_masks(MODEL, {"0.weight": 3, "2.weight": 16}, 0),
+            "counts['2.weight'] is 16, but must be a whole number from 0 to the layer's 15",
+        ),
+    ],
+)
+def test_of_pruning(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError)) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def test_of_a_layer_that_is_lost() -> None:
+    with pytest.warns(UserWarning, match="keeps no weight") as caught:
+        pruned(lambda *_: {"0.weight": torch.ones(5, 4), "2.weight": torch.zeros(3, 5)}, 0.5)
+    assert str(caught[0].message) == (
+        "<lambda> at density 0.5 keeps no weight of '2.weight': no signal passes, and the network's output is "
+        "constant; raise density, or take another method (synflow is made to avoid this)"
+    )
