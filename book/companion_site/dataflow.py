@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 Names = set[str]
 
+# Methods that change what they belong to; others make something new, which is shown or has a name.
+CHANGING = {"add", "append", "extend", "insert", "update"}
+
 
 def cells_behind(sources: Sequence[str]) -> list[set[int]]:
     """For each cell, given by its code, the places of the cells that it builds on, itself among them.
@@ -68,9 +71,9 @@ class _Flow(ast.NodeVisitor):
     visit_Attribute = visit_Subscript  # noqa: N815
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        # A method that is called for nothing but its effect, such as append.
-        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-            self._change(node.value.func)
+        called = node.value.func if isinstance(node.value, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in CHANGING:
+            self._change(called)
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
@@ -94,9 +97,7 @@ class _Flow(ast.NodeVisitor):
         self._branches(node.body, *(handler.body for handler in node.handlers), node.orelse)
         self._all(node.finalbody)
 
-    def visit_ListComp(
-        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
-    ) -> None:
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
         outside = set(self.sets)
         for generator in node.generators:
             self._all([generator.iter, generator.target, *generator.ifs])

@@ -155,4 +155,6 @@ def _is(node: nodes.Node, element: str) -> bool:
 def _shows(output: nodes.Element) -> bool:
     """Whether an output of a cell is a figure or a table, and not text or a glued number."""
     raw = " ".join(node.astext() for node in output.findall(nodes.raw))
-    return any(output.findall(nodes.image)) or any(mark in raw for mark in ("<table", "<svg", 'class="plotly-figure"'))
+    return any(output.findall(nodes.image)) or any(
+        mark in raw for mark in ("<table", "<svg", "<img", 'class="plotly-figure"')
+    )
