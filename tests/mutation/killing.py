@@ -48,7 +48,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             running[pid] = name
         if running:
             pid, status = os.wait()
-            verdicts = {0: "survived", 1: "killed", -signal.SIGXCPU: "timeout", -signal.SIGALRM: "timeout"}
+            verdicts = {0: "survived", 1: "killed", -signal.SIGXCPU: "timeout", -signal.SIGALRM: "stuck"}
             found[running.pop(pid)] = verdicts.get(os.waitstatus_to_exitcode(status), "crashed")
             Path(orders["found"]).write_text(json.dumps(found))
     Path(orders["found"]).write_text(json.dumps(found))
@@ -80,6 +80,7 @@ def attempt(name: str, tests: list[pytest.Item], needed: float) -> Any:
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
+    # Without work for so long: locks of the parent's threads, which a fork does not bring along, or the mutant's own.
     signal.alarm(CLOCK + int(TIMES * needed))
     set_mutant_under_test(name)
     try:
