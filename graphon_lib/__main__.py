@@ -1,4 +1,4 @@
-"""The command line: ``python -m graphon_lib sweep | study | audit | claims``, each with ``--help``."""
+"""The command line: ``python -m graphon_lib sweep | study | audit | claims | diagnose``, each with ``--help``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 ERRORS_SHOWN = 3
 
 app = typer.Typer(
-    help="Sweeps over pruning masks, the studies of the book, the check of stored results, and the ledger of claims.",
+    help="Sweeps over pruning masks, the studies of the book, the check of stored results, the ledger of claims, and "
+    "the diagnosis of a pruned network.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -171,6 +172,54 @@ def claims_command(
             "executed with `make notebooks`",
             FAILED,
         )
+
+
+@app.command("diagnose")
+def diagnose_command(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A state dict of linear layers, as torch.save wrote it.")
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Inputs and targets: an .npz, .npy or .pt file, or mnist for the built-in digits."
+        ),
+    ],
+    activation: Annotated[
+        str, typer.Option(metavar="NAME", help="Between the layers, which a state dict does not tell.")
+    ] = "relu",
+    images: Annotated[int, typer.Option(metavar="N", help="Inputs on which kernels are computed.")] = 256,
+    blocks: Annotated[int, typer.Option(metavar="K", help="Blocks of the estimated graphons.")] = 64,
+    seed: Annotated[int, typer.Option(metavar="S", help="Of what is random: which inputs, and intervals.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as one self-contained HTML file, too.")
+    ] = None,
+) -> None:
+    """What can be said about a pruned network before it is trained, and what cannot.
+
+    Masks are those of torch.nn.utils.prune in the checkpoint, or entries that are exactly zero. Nothing that the file
+    contains is run.
+
+    Exit status: 0 if the report was made, 1 if it could not be written, 2 if checkpoint, data or an option cannot be.
+    """
+    from graphon_lib.diagnosis import diagnose
+    from graphon_lib.diagnosis.files import load_checkpoint, load_data
+
+    try:
+        network = load_checkpoint(checkpoint, activation=activation)
+        sample = load_data(data, seed=seed)
+        report = diagnose(
+            network.model, sample.inputs, sample.targets, network.masks, images=images, blocks=blocks, seed=seed
+        )
+    except (OSError, TypeError, ValueError) as error:
+        raise _end(str(error), BAD_INPUT) from None
+    if html is not None:
+        try:
+            report.to_html(html)
+        except OSError as error:
+            raise _end(f"{html} cannot be written ({error.strerror}); pass another path as --html", FAILED) from None
+    typer.echo(report.to_json() if as_json else repr(report))
 
 
 def _end(sentence: str, status: int) -> typer.Exit:

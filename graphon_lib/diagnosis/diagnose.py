@@ -107,6 +107,8 @@ def _diagnosed(
     seed: int,
 ) -> Diagnosis:
     network = read_network(model, x, masks)
+    if not network.departures:
+        x = x.flatten(1)
     weights_of = weight_distribution(network.weights(), network.masks)
     variance = WEIGHT_VARIANCES[weights_of]
     graphs = network.graphs()
@@ -239,7 +241,7 @@ def _kernels(
     if len(network.masks) < 2:
         return None, {"finite": finite, "limit": Number.unknown(NO_HIDDEN_LAYER)}
     phi: Any = network.activation.name if network.activation.name in ACTIVATION_LAYERS else network.activation.phi
-    flat = x.flatten(1).numpy()
+    flat = x.numpy()
     chain = estimate_chain(network.masks, blocks=blocks)
 
     def limit(layers: Any) -> Array:
@@ -260,7 +262,7 @@ def _second_moment_scale(network: Network, x: torch.Tensor, variance: float) -> 
     if network.activation.name not in HOMOGENEOUS:
         return Number.unknown("weights enter by their second moment under ReLU, leaky ReLU and no activation only")
     found = second_moment_ntk(
-        network.model, network.masks, x[:1].flatten(1), activation=network.activation.name, weight_variance=variance
+        network.model, network.masks, x[:1], activation=network.activation.name, weight_variance=variance
     )
     return Number(found.scale)
 

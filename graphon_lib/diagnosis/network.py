@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 from torch.nn.utils.parametrize import is_parametrized
 
+from graphon_lib.graphons.channels import as_graph, joined_graphs
 from graphon_lib.networks import (
     ACTIVATION_LAYERS,
     Masks,
@@ -56,7 +58,7 @@ class Network:
     departures : tuple of str
         In what the model is no stack of linear layers with one activation between them; empty if it is one.
     beside : tuple of str
-        What a stack may have, but no network of the book has: biases, dropout.
+        What a stack may have, but no network of the book has: biases, dropout, a softmax behind the last layer.
     """
 
     model: nn.Module
@@ -68,13 +70,19 @@ class Network:
 
     @property
     def widths(self) -> list[int] | None:
-        """Inputs, hidden layers and outputs, if each layer takes what the one before gives; else None."""
-        shapes = [mask.shape for mask in self.masks.values()]
-        if any(len(shape) != 2 for shape in shapes) or any(
-            below[0] != above[1] for below, above in itertools.pairwise(shapes)
-        ):
+        """Inputs, hidden layers and outputs, of convolutions their channels, if each layer takes what the one before
+        gives; else None."""
+        graphs = self.graphs()
+        if any(below.shape[0] != above.shape[1] for below, above in itertools.pairwise(graphs)):
             return None
-        return [shapes[0][1], *(shape[0] for shape in shapes)]
+        return [graphs[0].shape[1], *(len(graph) for graph in graphs)]
+
+    def graphs(self) -> list[NDArray[np.bool_]]:
+        """The masks as arrays (outputs, inputs, positions): see :mod:`graphon_lib.graphons.channels`."""
+        try:
+            return joined_graphs(list(self.masks.values()))
+        except ValueError:  # they do not fit together
+            return [as_graph(mask, name) for name, mask in self.masks.items()]
 
     def weights(self) -> list[torch.Tensor]:
         """The weights of the layers, in the order of ``masks``; what was pruned may be zero or still there."""
@@ -108,6 +116,7 @@ def read_network(
             "load_state_dict, and a file with graphon_lib.diagnosis.load_checkpoint"
         )
     carried = masks_of(model)
+    carried = {name: carried[name] for name in dict.fromkeys([*(masks or {}), *carried]) if name in carried}
     own = _unmasked_copy(model)
     layers = prunable_layers(own)
     given = check_masks(own, masks) if masks is not None else {}
@@ -131,8 +140,10 @@ def read_network(
         ) from None
     order = list(dict.fromkeys([name for name, _, _ in calls] + list(carried)))
     ordered = {name: carried[name] for name in order}
-    activation, departures = _structure(own, layers, calls, inputs, returned)
+    activation, departures = _structure(own, layers, calls, inputs)
     beside = _beside(own, layers)
+    if not departures and not _same(calls[-1][2], returned):
+        beside = (*beside, "something that acts on what its last layer gives")
     if departures:
         return Network(own, ordered, order, activation, departures, beside)
     stack: list[nn.Module] = []
@@ -154,10 +165,6 @@ def _pruned_tensors(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
 
 def _unmasked_copy(model: nn.Module) -> nn.Module:
     for name, module in model.named_modules():
-        if isinstance(module, PrunableLayer) and isinstance(module.weight, nn.UninitializedParameter):
-            raise ValueError(f"layer {name!r} has no weights yet; run the model once on an input")
-        if isinstance(module, PrunableLayer) and module.weight.is_meta:
-            raise ValueError(f"layer {name!r} is on the device 'meta', where weights have no values; load them first")
         if is_parametrized(module, "weight"):
             raise ValueError(
                 f"the weight of {name!r} is computed by a parametrization, so that masks have nothing to act on; call "
@@ -201,7 +208,7 @@ def _calls(model: nn.Module, masks: Masks, inputs: torch.Tensor) -> tuple[Calls,
 
 
 def _structure(
-    model: nn.Module, layers: Mapping[str, PrunableLayer], calls: Calls, inputs: torch.Tensor, returned: torch.Tensor
+    model: nn.Module, layers: Mapping[str, PrunableLayer], calls: Calls, inputs: torch.Tensor
 ) -> tuple[Activation | None, tuple[str, ...]]:
     """The activation between the layers, and in what the model is no stack of them."""
     found = []
@@ -229,11 +236,9 @@ def _structure(
         if all(_acts_between(phi, below[2], above[1]) for below, above in between)
     ]
     if not fitting:
-        found.append(f"between its layers stands something else than one activation, the same everywhere{parts}")
+        found.append(f"what stands between its layers is not one activation, the same everywhere{parts}")
     if calls and not _same(inputs.to(calls[0][1]).flatten(1), calls[0][1]):
         found.append(f"the inputs are changed before its first linear layer{parts}")
-    if calls and not _same(calls[-1][2], returned):
-        found.append(f"it changes what its last linear layer gives{parts}")
     return (fitting[0] if fitting else None), tuple(found)
 
 

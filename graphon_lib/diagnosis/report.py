@@ -21,37 +21,44 @@ class Layer:
     ----------
     name : str
         Of its weight, in the user's model.
-    outputs, inputs, kept : int
+    outputs, inputs, positions, kept : int
+        Positions are those of a convolution's kernel, 1 for a linear layer; outputs and inputs are then channels.
     density : Number
     outputs_without, inputs_without : int
         How many of its outputs (inputs) have no kept weight.
     graphon : StepGraphon
         Its degree-sorted histogram.
-    fit : dict from motif to Number
-        Standard deviations between the mask's motif density and those of masks drawn from the graphon.
+    fits : dict from "random" and "degrees" to dict from motif to Number
+        By how many standard deviations the mask's motif density lies off those of random masks of its density, and of
+        random masks of its degrees.
     """
 
     name: str
     outputs: int
     inputs: int
+    positions: int
     kept: int
     density: Number
     outputs_without: int
     inputs_without: int
     graphon: StepGraphon
-    fit: Mapping[str, Number]
+    fits: Mapping[str, Mapping[str, Number]]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "outputs": self.outputs,
             "inputs": self.inputs,
+            "positions": self.positions,
             "kept": self.kept,
             "density": self.density.to_dict(),
             "outputs_without_kept_weight": self.outputs_without,
             "inputs_without_kept_weight": self.inputs_without,
             "graphon": [[float(f"{value:.6g}") for value in row] for row in self.graphon.values.tolist()],
-            "fit": {motif: number.to_dict() for motif, number in self.fit.items()},
+            "fits": {
+                model: {motif: number.to_dict() for motif, number in numbers.items()}
+                for model, numbers in self.fits.items()
+            },
         }
 
 

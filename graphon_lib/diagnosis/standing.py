@@ -28,6 +28,9 @@ from graphon_lib.diagnosis.report import Standing
 # No network of the book begins below 0.99 of ln(classes), the loss of one that cannot tell classes apart.
 LEARNT = 0.95
 
+# Methods that prune each layer by itself keep a few weights more or fewer than asked for.
+ROUNDING = 0.01
+
 INITIALISATIONS = {"he": "He's", "pytorch": "PyTorch's"}
 
 
@@ -114,7 +117,7 @@ def _outside(networks: list[BookNetwork], totals: Mapping[str, Number], kernel_s
     """Why a network in a setting of the book lies outside the range of its networks."""
     density, scale = totals["density"].value, totals["second_moment_scale"].value
     known = densities_of(networks)
-    if density is None or not known[0] <= density <= known[-1]:
+    if density is None or not known[0] * (1 - ROUNDING) <= density <= known[-1] * (1 + ROUNDING):
         return [
             f"the book's networks in its setting keep from {known[0]:g} to {known[-1]:g} of their weights, "
             f"and it {totals['density']}"

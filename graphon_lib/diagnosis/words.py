@@ -21,7 +21,7 @@ TOTALS = {
     "kernel_over_second_moment": "kernel scale / second-moment scale",
     "initial_loss": "loss before training",
 }
-MOTIFS = {"path3": "path of 3", "C4": "4-cycle", "K23": "K(2,3)"}
+MODELS = {"random": "off random", "degrees": "off its degrees"}
 SHOWN = ("second_moment_scale", "kernel_scale", "limit_scale", "relative_loss")
 METHODS = {"random": "Random", "magnitude": "Magnitude", "snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow"}
 WEIGHTS = {
@@ -85,15 +85,15 @@ def _glance(of: Diagnosis) -> Section:
 
 def _layers(of: Diagnosis) -> Section:
     table = Table(
-        "Layers of weights. Fit: by how many standard deviations the mask's small patterns lie off those of masks "
-        "drawn from its graphon",
-        ["layer", "shape", "kept", "outputs without", "inputs without", *(f"fit: {name}" for name in MOTIFS.values())],
+        "Layers of weights. Off: by how many standard deviations the mask's 4-cycles lie off those of random masks of "
+        "its density, and of random masks of its degrees",
+        ["layer", "shape", "kept", "outputs without", "inputs without", *MODELS.values()],
     )
     for layer in of.layers:
-        fits = [table.cell(layer.fit[motif]) for motif in MOTIFS]
-        shape = f"{layer.outputs} x {layer.inputs}"
+        fits = [table.cell(layer.fits[model]["C4"]) for model in MODELS]
+        shape = f"{layer.outputs} x {layer.inputs}" + (f" x {layer.positions}" if layer.positions > 1 else "")
         lost = [str(layer.outputs_without), str(layer.inputs_without)]
-        table.rows.append([layer.name, shape, shown(layer.kept / (layer.outputs * layer.inputs)), *lost, *fits])
+        table.rows.append([layer.name, shape, str(layer.density), *lost, *fits])
     neurons = Table(
         "Neurons without a kept weight", ["neurons", "count", "none in", "none out", "dead (none in or none out)"]
     )
@@ -101,8 +101,8 @@ def _layers(of: Diagnosis) -> Section:
         sides = ["" if lost is None else str(lost) for lost in (one.none_in, one.none_out)]
         neurons.rows.append([one.name, str(one.count), *sides, str(one.dead)])
     told = [
-        "A graphon sorted by degree says how many weights each neuron keeps, and no more. Within 2 the patterns are "
-        "those of its masks; far beyond, kept weights lie in a way that degrees do not show."
+        "Goodness of fit: a mask within 2 or 3 of random masks has no structure that shows; one far off them, but not "
+        "off its degrees, is described by its graphon; one far off both keeps weights in a way that degrees hide."
     ]
     if not of.neurons:
         told.append(
