@@ -24,7 +24,7 @@ COPIED = ("graphon_lib", "tests", "notebooks/results", "pyproject.toml")
 
 # The files of tests of each folder that are fast; comparisons of many networks kill no mutant that these leave.
 TESTS = {
-    "graphons": ("graphons", "graphon_edges", "shuffle", "two_layers", "messages"),
+    "graphons": ("graphons", "graphon_edges", "shuffle", "two_layers", "convolutions", "messages"),
     "kernels": (
         "kernels", "kernel_edges", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment",
         "limits_studies", "messages",
