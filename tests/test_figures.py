@@ -233,6 +233,7 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "preactivation_histograms": lambda: figures.preactivation_histograms(
         {"top": RNG.normal(size=500), "bottom": RNG.normal(size=500)}, {"top": 1.0, "bottom": 1.0}
     ),
+    "position_grid": lambda: figures.position_grid({"snip": np.full((3, 3), 0.8), "random": np.eye(3)}),
     "predicted_curves": lambda: figures.predicted_curves(DESCENTS, {"a": "own kernel", "d": "Graphon NTK"}),
     "rank_correlations": lambda: figures.rank_correlations(CORRELATIONS, NUMBERS),
     "ranking_grid": lambda: figures.ranking_grid(GRID, NUMBERS),
