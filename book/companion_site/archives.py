@@ -79,17 +79,14 @@ class Origin(NamedTuple):
 
 def origin() -> Origin:
     """As git tells it; in an unpacked archive, as its file does; else unknown, and the earliest that a zip can say."""
-    try:
-        command = ["git", "-C", str(PROJECT), "log", "-1", "--format=%ct"]
-        seconds = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return Origin(commit(), datetime.fromtimestamp(int(seconds), UTC))
-    except (OSError, subprocess.CalledProcessError):
-        pass
-    try:
-        _, time = (PROJECT / COMMIT_FILE).read_text().split()
-        return Origin(commit(), datetime.fromisoformat(time))
-    except FileNotFoundError:
-        return Origin(commit(), datetime(1980, 1, 1, tzinfo=UTC))
+    name = commit()
+    if name.endswith("-archive"):
+        return Origin(name, datetime.fromisoformat((PROJECT / COMMIT_FILE).read_text(encoding="utf8").split()[1]))
+    if name == "unknown":
+        return Origin(name, datetime(1980, 1, 1, tzinfo=UTC))
+    command = ["git", "-C", str(PROJECT), "log", "-1", "--format=%ct"]
+    seconds = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return Origin(name, datetime.fromtimestamp(int(seconds), UTC))
 
 
 def project_files(project: Path = PROJECT) -> Iterator[Path]:

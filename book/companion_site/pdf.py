@@ -34,11 +34,11 @@ PRINTED_WIDTH = 643
 SETTLED = "() => window.MathJax?.startup?.promise.then(() => document.fonts.ready).then(() => true)"
 
 
-def single_page(folder: Path) -> Path:
-    """Build the book as one page with all that it loads, in ``folder``, and return the page."""
-    options = ("-n", "--keep-going", "--quiet", "--builder", "singlehtml", "--path-output", str(folder))
+def single_page() -> Path:
+    """Build the book as one page, from what Sphinx read when it built the site, and return the page."""
+    options = ("-n", "--keep-going", "--quiet", "--builder", "singlehtml")
     subprocess.run([Path(sys.executable).with_name("jupyter-book"), "build", *options, str(BOOK)], check=True)
-    return folder / "_build" / "singlehtml" / "intro.html"
+    return BOOK / "_build" / "singlehtml" / "intro.html"
 
 
 def print_page(source: Path, target: Path, executable: str, of: Origin) -> None:
@@ -84,7 +84,7 @@ def _prepare(page: Page, of: Origin) -> None:
 
 def main() -> None:
     """Write the PDF with the Chromium whose path is the first argument."""
-    print_page(single_page(BOOK / "_build" / "print"), ARCHIVES / PDF, sys.argv[1], origin())
+    print_page(single_page(), ARCHIVES / PDF, sys.argv[1], origin())
 
 
 if __name__ == "__main__":

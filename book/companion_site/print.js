@@ -87,6 +87,8 @@
     all("#jb-print-docs-body, details:is(.above-input, .below-input), noscript, .toctree-wrapper > .caption")
       .forEach((node) => node.remove());
     all("details").forEach((node) => { node.open = true; });
+    // Of a figure's box and the picture in it, one is a figure to a reader who hears the book: that with the alternative.
+    all("figure").forEach((node) => { node.role = "group"; });
     all("img[loading]").forEach((node) => node.removeAttribute("loading"));
     const chapter = element("a", { href: "chapters/01_mask_convergence.html" }, "Chapter 1");
     document.querySelector("form.explorer")
