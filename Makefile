@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEERS := .venv-peers/.installed
-NOTEBOOKS := 01_mask_convergence 02_graphon_estimation 03_graphon_ntk 04_spectra_and_training
+NOTEBOOKS := 01_mask_convergence 02_graphon_estimation 03_graphon_ntk 04_spectra_and_training 05_your_own_network
 CHAPTERS := $(NOTEBOOKS:%=book/chapters/%.ipynb)
 SITE := book/_build/html/index.html
 ARCHIVES := book/_build/archives/graphon-limit-hypothesis

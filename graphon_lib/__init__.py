@@ -28,8 +28,8 @@ from graphon_lib.diagnosis import Diagnosis, diagnose
 __all__ = [
     "Chain",
     "CutBound",
-    "Diagnosis",
     "Dataset",
+    "Diagnosis",
     "LossCurve",
     "SecondMoment",
     "Spectrum",

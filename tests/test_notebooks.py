@@ -13,7 +13,7 @@ from companion_site.reference import PICTURES, from_text, without_pictures
 from graphon_lib.claims import CLAIMS, read_ledger
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-NAMES = ["01_mask_convergence", "02_graphon_estimation", "03_graphon_ntk", "04_spectra_and_training"]
+NAMES = ["01_mask_convergence", "02_graphon_estimation", "03_graphon_ntk", "04_spectra_and_training", "05_your_own_network"]
 notebook = pytest.mark.parametrize("name", NAMES)
 
 

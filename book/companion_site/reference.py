@@ -29,6 +29,8 @@ def without_pictures(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", []):
             for kind in PICTURES:
                 output.get("data", {}).pop(kind, None)
+            if "data:image/" in output.get("data", {}).get("text/html", ""):
+                del output.data["text/html"]
     return notebook
 
 

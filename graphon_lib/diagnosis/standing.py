@@ -102,12 +102,15 @@ def obstacles_to(
             "and the book's networks are judged at initialisation"
         )
     setting = setting_of(network, weights_of)
-    if setting is None and weights_of is not None:
-        widths = "-".join(map(str, network.widths)) if network.widths else "no plain stack"
+    alike = any(setting_of(network, initialisation) for initialisation in INITIALISATIONS)
+    if not alike:
+        widths = "-".join(map(str, network.widths)) if network.widths else "no such stack"
         found.append(
-            f"the book has networks of 784 or 200 inputs, 3, 4 or 6 hidden layers of {WIDTH} neurons and 10 or 16 "
-            f"outputs, and of PyTorch's weights only 4 layers; this one is {widths}"
+            f"the book has digits in networks of 3, 4 or 6 hidden layers of {WIDTH} neurons, and Indian Pines (200 "
+            f"inputs, 16 classes) in 4; this one is {widths}"
         )
+    elif setting is None and weights_of is not None:
+        found.append(f"the book has no networks of {INITIALISATIONS[weights_of]} weights in this shape")
     if setting is None or found:
         return tuple(found)
     return tuple(_outside(networks_in(setting), totals, kernel_scale))

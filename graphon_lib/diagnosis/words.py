@@ -19,7 +19,7 @@ TOTALS = {
     "path_density_of_estimate": "path density by the estimated graphons",
     "second_moment_scale": "second-moment scale",
     "kernel_over_second_moment": "kernel scale / second-moment scale",
-    "initial_loss": "loss before training",
+    "initial_loss": "loss as it is",
 }
 MODELS = {"random": "off random", "degrees": "off its degrees"}
 SHOWN = ("second_moment_scale", "kernel_scale", "limit_scale", "relative_loss")
