@@ -1,7 +1,7 @@
 """The whole book as one PDF with tags and an outline: Sphinx's single page, printed by Chromium.
 
-``make book`` runs ``python -m companion_site.pdf CHROMIUM`` where it finds one. The PDF says nothing that the site does not:
-code is left out, other folded details are open, and what moves stands still.
+``make book`` runs ``python -m companion_site.pdf CHROMIUM`` where it finds one. The PDF says nothing that the site does
+not: code is left out, other folded details are open, and what moves stands still.
 """
 
 from __future__ import annotations
