@@ -42,13 +42,14 @@ class RunsDirective(SphinxDirective):
     def _run_html(self, run: Run) -> str:
         docname = f"chapters/{run.name}"
         page = self.env.app.builder.get_relative_uri(self.env.docname, docname)
+        file = page.split("#")[0]  # none in a book of one page
         slowest = sorted(run.cells.values(), key=lambda cell: cell.seconds, reverse=True)[:SLOWEST]
         entries = {
             "Outcome": run.outcome,
             "When": moment(run.started),
             "Took": f"{run.seconds:.0f} s",
             "Slowest": ", ".join(
-                f'<a href="{page}#{anchor_of(docname, cell)}">cell {cell.count}</a> ({cell.seconds:.1f} s)'
+                f'<a href="{file}#{anchor_of(docname, cell)}">cell {cell.count}</a> ({cell.seconds:.1f} s)'
                 for cell in slowest
             ),
             "Parameters": ", ".join(map(shown, run.parameters)),
