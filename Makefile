@@ -65,7 +65,7 @@ $(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(EXECUTION) $(foreach endin
 	@touch book/chapters/.begun
 	@# A chapter that is a notebook's no longer has nothing to say on the pages that read them all.
 	@rm -f $(filter-out $(CHAPTERS),$(wildcard book/chapters/*.ipynb))
-	@$(MAKE) --no-print-directory -j2 chapters
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) chapters
 	@echo "== building the site"
 	@rm -rf book/_build
 	@$(BIN)/jupyter-book build -W -n --keep-going --quiet book
