@@ -50,12 +50,14 @@ def written(widths: str) -> str:
 @pytest.mark.parametrize(
     ("command", "parts"),
     [
-        ([], ["sweep", "study", "audit", "claims", "Compute the trials of a grid that its store lacks.",
+        ([], ["sweep", "study", "audit", "claims", "diagnose", "Compute the trials of a grid that its store lacks.",
               "Compute the rows of", "Recompute random rows of", "Print the ledger: each claim with"]),
         (["sweep"], ["CONFIG", "--store DIR", "[default: notebooks/results/<name>]", "--scheduler ADDRESS",
                      "--workers N", "goes on where it was", "Exit status: 0 if"]),
         (["study"], ["NAME", "--store DIR", "[default: notebooks/results/<group>/<name>]", "--workers N",
                      ", ".join(STUDIES), "goes on where it was", "Exit status: 0 if"]),
+        (["diagnose"], ["CHECKPOINT", "--data FILE", "--activation NAME", "[default: relu]", "--images N",
+                        "--html FILE", "Nothing that the file contains is run.", "Exit status: 0 if the report was made"]),
         (["claims"], ["--json", "Exit status: 0 if all claims are printed, whatever their verdicts"]),
         (["audit"], ["STORE", "--rows N", "[default: 20", "--seed S", "Exit status: 0 if"]),
     ],

@@ -17,7 +17,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from graphon_lib import figures, pruning
+from graphon_lib import StepGraphon, figures, pruning
 from graphon_lib.figures import style
 
 METHODS = ["random", "snip"]
@@ -203,6 +203,9 @@ DESCENTS = pd.DataFrame(
 )
 PAIRS = {"SNIP": (np.arange(5.0), np.full(5, 1.02)), "SynFlow": (np.arange(4.0), np.full(4, 0.98))}
 
+PEERS = {m: ((0.1 * k, 0.2 * k, 0.3 * k), (0.5, 0.6, 0.8)) for k, m in enumerate(METHODS, 1)}
+LAYERS = {f"layers.{k}.weight": StepGraphon(np.full((4, 4), k / 5)) for k in range(1, 6)}
+
 DRAWN: dict[str, Callable[[], Any]] = {
     "curves_by_sparsity": lambda: figures.curves_by_sparsity(BY_SPARSITY, "early loss", top=3),
     "distance_scatter": lambda: figures.distance_scatter(CUTS),
@@ -219,6 +222,7 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "few_weights": lambda: figures.few_weights(FEW),
     "flatness_dots": lambda: figures.flatness_dots(FLATNESS),
     "goodness_grid": lambda: figures.goodness_grid(GOODNESS, "C4"),
+    "graphons_by_layer": lambda: figures.graphons_by_layer(LAYERS),
     "histogram_grid": lambda: figures.histogram_grid(MASKS, columns="width"),
     "kernel_convergence": lambda: figures.kernel_convergence(KERNELS[KERNELS["density"] == 0.1]),
     "kurtosis_by_kept": lambda: figures.kurtosis_by_kept(CURVED),
@@ -239,6 +243,7 @@ DRAWN: dict[str, Callable[[], Any]] = {
     "ranking_grid": lambda: figures.ranking_grid(GRID, NUMBERS),
     "recovery_curves": lambda: figures.recovery_curves(RECOVERY),
     "staircase": lambda: figures.staircase(STAIRS, STEPS, {"scale": "scale / dense"}, log=True, top=2),
+    "standing_among": lambda: figures.standing_among(PEERS, 0.3, (0.7, 0.5, 0.9)),
     "start_against": lambda: figures.start_against(TRAINING, AT_REST),
 }
 PLOTLY = ("eigenvalue_explorer",)
@@ -691,3 +696,19 @@ def test_predicted_curves_start_at_one_and_leave_out_what_was_not_predicted(draw
     assert [line.get_label() for line in second.get_lines()] == ["measured", "own kernel"]
     for line, rate in zip(first.get_lines(), (0.9, 0.8, 0.7), strict=True):
         np.testing.assert_allclose(line.get_ydata(), rate ** np.arange(9))
+
+
+def test_a_network_that_is_not_foretold_is_a_line() -> None:
+    foretold, not_foretold, nowhere = (
+        figures.standing_among(PEERS, scale, expected)
+        for scale, expected in ((0.3, (0.7, 0.5, 0.9)), (0.3, None), (None, None))
+    )
+    assert texts(foretold)[-1] == "this network\n(expected)"
+    assert texts(not_foretold)[-1] == "this network\n(not known)"
+    assert texts(nowhere) == ["Random", "SNIP"]
+
+
+def test_graphons_of_a_network_share_their_colours() -> None:
+    images = [axes.images[0] for axes in figures.graphons_by_layer(LAYERS).axes if axes.images]
+    assert [image.get_clim() for image in images] == [(0, 1)] * 5
+    assert len(images) == 5

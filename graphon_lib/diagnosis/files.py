@@ -185,7 +185,7 @@ def _loaded(path: Path, what: str) -> Any:
             "could run any program when loaded, so it is not loaded; save tensors only: "
             "torch.save(model.state_dict(), path)"
         ) from None
-    except (RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever the reader stumbles on in bytes that are no such file
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{what} {path} cannot be read ({why}); save it again with torch.save") from None
 
