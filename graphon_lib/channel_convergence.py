@@ -99,7 +99,7 @@ def channel_numbers(rows: pd.DataFrame) -> pd.DataFrame:
             "chain": _mean(group["chain_density"] / group["path_density"]) if alive else None,
             "together": _mean(group["together"]),
             "ends": _mean(positions[:, -1] / positions[:, 0]),
-            "dead": _mean(group["dead"]),
+            "dead": _share(group["dead"]),
         }
         found.append({"density": density, "method": method, **numbers})
     return pd.DataFrame(found)
@@ -125,6 +125,12 @@ def _ordered(rows: pd.DataFrame) -> Iterator[tuple[tuple[float, str], pd.DataFra
 
 def _mean(values: ArrayLike) -> Interval:
     return mean_interval(np.asarray(values, dtype=np.float64))
+
+
+def _share(values: ArrayLike) -> Interval:
+    """As :func:`_mean`, of what cannot be negative."""
+    mean = _mean(values)
+    return Interval(mean.estimate, max(0.0, mean.low), mean.high)
 
 
 def _squared_distance(first: Array, second: Array) -> float:

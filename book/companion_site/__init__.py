@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from companion_site.archives import ArchivesDirective
 from companion_site.benchmark import BenchmarkDirective
 from companion_site.claims_table import ClaimsDirective, VerdictsDirective, check_links, write_json
+from companion_site.convolutions import ConvolutionsDirective
 from companion_site.explorer import ExplorerDirective, load_scripts, write_scripts
 from companion_site.glossary import link_terms
-from companion_site.offline_assets import copy_assets, drop_thebe_nodes, drop_thebe_scripts
+from companion_site.offline_assets import copy_assets, drop_icon_script, drop_thebe_nodes, drop_thebe_scripts
 from companion_site.previews import drop_caches, name_entries, trim_previews
 from companion_site.provenance_notes import add_notes
 from companion_site.reading import open_chapter
@@ -28,6 +29,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("archives", ArchivesDirective)
     app.add_directive("benchmark", BenchmarkDirective)
     app.add_directive("claims", ClaimsDirective)
+    app.add_directive("convolutions", ConvolutionsDirective)
     app.add_directive("explorer", ExplorerDirective)
     app.add_directive("runs", RunsDirective)
     app.add_directive("verdicts", VerdictsDirective)
@@ -42,6 +44,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", open_chapter)
     app.connect("env-check-consistency", check_links)
     app.connect("build-finished", copy_assets)
+    app.connect("build-finished", drop_icon_script)
     app.connect("build-finished", write_json)
     app.connect("html-page-context", name_entries)
     # After sphinx-tippy (priorities 450 and 500) has collected and written previews.
