@@ -57,7 +57,7 @@ def written(widths: str) -> str:
         (["study"], ["NAME", "--store DIR", "[default: notebooks/results/<group>/<name>]", "--workers N",
                      ", ".join(STUDIES), "goes on where it was", "Exit status: 0 if"]),
         (["diagnose"], ["CHECKPOINT", "--data FILE", "--activation NAME", "[default: relu]", "--images N",
-                        "--html FILE", "Nothing that the file contains is run.", "Exit status: 0 if the report was made"]),
+                        "--html FILE", "Nothing that the file contains is run.", "Exit status: 0 if the report was"]),
         (["claims"], ["--json", "Exit status: 0 if all claims are printed, whatever their verdicts"]),
         (["audit"], ["STORE", "--rows N", "[default: 20", "--seed S", "Exit status: 0 if"]),
     ],

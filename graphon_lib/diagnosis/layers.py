@@ -17,8 +17,8 @@ BoolArray = NDArray[np.bool_]
 
 REPLICATES = 19
 
-# What masks are held to, and the estimator of just that structure: "cross_fit" takes no noise for degrees.
-MODELS = {"random": "constant", "degrees": "cross_fit"}
+# What masks are held to: random ones of their density, and of their degrees ("cross_fit" takes no noise for these).
+MODELS = ("random", "degrees")
 ROWS_A_BLOCK = 16
 
 
@@ -49,20 +49,22 @@ def _fits(mask: BoolArray, blocks: int, seed: int) -> dict[str, dict[str, Number
         reason = "it is smaller than the patterns that are counted"
     else:
         # Fewer rows a block, and noise in the degrees would be taken for structure even so.
-        fine = min(blocks, max(1, min(mask.shape[:2]) // ROWS_A_BLOCK))
-        return {
-            model: {
-                motif: _deviation(fit)
-                for motif, fit in goodness_of_fit(
-                    mask[:, :, 0],
-                    functools.partial(estimate_graphon, method=estimator, blocks=fine),
-                    replicates=REPLICATES,
-                    seed=seed,
-                ).items()
-            }
-            for model, estimator in MODELS.items()
-        }
+        fine = min(blocks, min(mask.shape[:2]) // ROWS_A_BLOCK)
+        found = {"random": _fit(mask[:, :, 0], "constant", 1, seed)}
+        reason = "its sides are too short to tell differences of degree from noise, or one block was asked for"
+        found["degrees"] = (
+            _fit(mask[:, :, 0], "cross_fit", fine, seed)
+            if fine > 1
+            else dict.fromkeys(FIT_MOTIFS, Number.unknown(reason))
+        )
+        return found
     return {model: dict.fromkeys(FIT_MOTIFS, Number.unknown(reason)) for model in MODELS}
+
+
+def _fit(mask: BoolArray, estimator: str, blocks: int, seed: int) -> dict[str, Number]:
+    estimate = functools.partial(estimate_graphon, method=estimator, blocks=blocks)
+    found = goodness_of_fit(mask, estimate, replicates=REPLICATES, seed=seed)
+    return {motif: _deviation(fit) for motif, fit in found.items()}
 
 
 def _deviation(fit: Fit) -> Number:
