@@ -2,109 +2,64 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import subprocess
 import sys
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import SITE
-from playwright.sync_api import BrowserContext, TimeoutError
+from playwright.sync_api import BrowserContext
+from visits import settle, visit
 
 BOOK = Path(__file__).parents[1] / "book"
 PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html") if "_static" not in page.parts)
 CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
-# Raw formulas and typeset ones; what a figure has drawn; how far the page reaches beyond the screen.
-MEASURE = """() => ({
-  theme: document.documentElement.dataset.theme,
-  formulas: document.querySelectorAll(".math").length,
-  typeset: document.querySelectorAll(".math mjx-container").length,
-  failed: [...document.querySelectorAll("mjx-merror, [data-mjx-error]")].map(node => node.outerHTML),
-  raw: [...document.querySelectorAll(".math")].map(node => node.innerText).filter(text => /\\\\[([]/.test(text)),
-  figures: [...document.querySelectorAll(".plotly-figure")].map(box => ({
-    label: box.getAttribute("aria-label"),
-    traces: box.querySelector(".js-plotly-plot")?._fullData.filter(trace => trace.visible).length || 0,
-    marks: box.querySelectorAll(".main-svg .trace path, .main-svg image, .hm image, .point, canvas").length,
-  })),
-  unnamed: [...document.querySelectorAll(".bd-article img:not([alt])")].map(image => image.src),
-  overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-})"""
-# The theme is there, formulas are typeset, figures are drawn.
-SETTLED = """theme => document.documentElement.dataset.theme === theme
-  && (!window.MathJax?.startup || document.documentElement.dataset.mathDone)
-  && [...document.querySelectorAll(".plotly-figure")].every(box => box.querySelector(".js-plotly-plot .main-svg"))"""
-
-
-@dataclass
-class Visit:
-    """What went wrong while a page was open, and what it shows in each theme once it has settled."""
-
-    foreign: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    shows: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def problems(self) -> list[str]:
-        """Every complaint, in words; empty for a page that is as it should be."""
-        found = [f"asks another host for {url}" for url in self.foreign]
-        found += [f"gets {failure}" for failure in self.failed]
-        found += [f"logs the error {error}" for error in self.errors]
-        return found + [f"{theme}: {problem}" for theme in self.shows for problem in self.problems_in(theme)]
-
-    def problems_in(self, theme: str) -> list[str]:
-        """What is wrong with the page as one theme shows it."""
-        shows = self.shows[theme]
-        found = [] if shows["theme"] == theme else [f"is in the {shows['theme']} theme"]
-        found += [f"has a formula in error: {node}" for node in shows["failed"]]
-        found += [f"shows a formula as its source: {text}" for text in shows["raw"]]
-        if shows["formulas"] != shows["typeset"]:
-            found.append(f"has {shows['formulas']} formulas but {shows['typeset']} typeset")
-        for figure in shows["figures"]:
-            if not (figure["traces"] and figure["marks"]):
-                found.append(f"has a Plotly figure without marks: {figure['label']}")
-        found += [f"has an image without a text alternative: {image}" for image in shows["unnamed"]]
-        if shows["overflow"] > 0:
-            found.append(f"is {shows['overflow']} px wider than the screen")
-        return found
-
-
-def visit(browser: BrowserContext, address: str) -> Visit:
-    """Open a page on a phone in light, let it settle, switch to dark, and report."""
-    report = Visit()
-    page = browser.new_page()
-    local = address.split("/")[2]
-    page.on("request", lambda r: report.foreign.append(r.url) if foreign(r.url, local) else None)
-    page.on("response", lambda r: report.failed.append(f"status {r.status} for {r.url}") if r.status >= 400 else None)
-    page.on("requestfailed", lambda r: report.failed.append(f"{r.failure} for {r.url}"))
-    page.on("console", lambda message: report.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: report.errors.append(str(error)))
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.emulate_media(color_scheme="light")
-    page.goto(address)
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        # What does not settle in this time is found wanting by what is measured next.
-        with contextlib.suppress(TimeoutError):
-            page.wait_for_function(SETTLED, arg=theme, timeout=8000)
-        report.shows[theme] = page.evaluate(MEASURE)
-    page.close()
-    return report
-
-
-def foreign(url: str, local: str) -> bool:
-    """Whether a request leaves the site: it is neither to its own host and port, nor to no host at all."""
-    return not url.startswith(("data:", "blob:", "file:")) and url.split("/")[2] != local
+LANDING = "intro.html"
+# What a page may weigh, MathJax and fonts apart; Plotly is 4.8 MB of a page that has a figure to turn or slide.
+BUDGET = {"requests": 60, "lean": 4_000_000, "elements": 9000, "shift": 0.25, "paint": 5000}
+PLOTLY_BYTES = 5_000_000
+# A page with one fault of each kind that a visit is to find.
+FAULTY = """<!doctype html><html lang="en" data-theme="light"><title>Faulty</title><body style="margin:0">
+<p style="color:#bbb;background:#fff">Pale</p><img src="none.png"><div style="width:500px">Wide</div>
+<span class="math">\\(x\\)</span><script>throw new Error("broken")</script></body></html>"""
 
 
 @pytest.mark.parametrize("name", PAGES or ["no page"])
-def test_page_is_whole(site: str, browser: BrowserContext, name: str) -> None:
-    assert visit(browser, f"{site}/{name}").problems() == []
+def test_page_is_whole_open_to_all_and_light(site: str, browser: BrowserContext, name: str) -> None:
+    report = visit(browser, f"{site}/{name}", thorough=True)
+    assert report.problems() == []
+    assert list(report.violations) == ["phone light", "phone dark", "desktop light", "desktop dark"]
+    plotly = PLOTLY_BYTES * ("plotly.min.js" in (SITE / name).read_text(encoding="utf8"))
+    limits = BUDGET | {"lean": BUDGET["lean"] + plotly}
+    if name == LANDING:
+        limits["lean"] = 1_000_000
+    exceeded = {what: (report.weighs[what], most) for what, most in limits.items() if report.weighs[what] > most}
+    assert exceeded == {}
+
+
+def test_visit_finds_faults(browser: BrowserContext, tmp_path: Path) -> None:
+    (tmp_path / "faulty.html").write_text(FAULTY, encoding="utf8")
+    found = "\n".join(visit(browser, (tmp_path / "faulty.html").as_uri(), thorough=True).problems())
+    for fault in (
+        "gets net::ERR_FILE_NOT_FOUND for file",
+        "logs the error broken",
+        "phone light: shows a formula as its source",
+        "phone light: has 1 formulas but 0 typeset",
+        "phone light: is 110 px wider than the screen",
+        "phone dark: is in the light theme",
+        "phone light: violates color-contrast at p",
+        "desktop dark: violates image-alt at img",
+    ):
+        assert fault in found, found
+
+
+def test_site_is_light(site: str) -> None:
+    total = sum(file.stat().st_size for file in SITE.rglob("*") if file.is_file())
+    assert total < 40_000_000
 
 
 def test_favicon_is_there(site: str, browser: BrowserContext) -> None:
@@ -117,11 +72,9 @@ def test_favicon_is_there(site: str, browser: BrowserContext) -> None:
     assert response.ok, f"{address} has status {response.status}"
 
 
-@pytest.mark.parametrize("name", ["chapters/03_graphon_ntk.html", "explorer.html"])
+@pytest.mark.parametrize("name", PAGES or ["no page"])
 def test_page_opens_from_disk(site: str, browser: BrowserContext, name: str) -> None:
-    report = visit(browser, (SITE / name).as_uri())
-    assert report.problems() == []
-    assert report.shows["light"]["formulas"] > 0
+    assert visit(browser, (SITE / name).as_uri()).problems() == []
 
 
 def test_theme_switch_reaches_page_and_figures(site: str, browser: BrowserContext) -> None:
@@ -131,7 +84,7 @@ def test_theme_switch_reaches_page_and_figures(site: str, browser: BrowserContex
     page = browser.new_page()
     page.emulate_media(color_scheme="light")
     page.goto(f"{site}/{name}")
-    page.wait_for_function(SETTLED, arg="light")
+    settle(page, "light")
     colour = "() => document.querySelector('.js-plotly-plot')._fullLayout.font.color"
     light = page.evaluate(colour)
     while page.evaluate("() => document.documentElement.dataset.theme") != "dark":

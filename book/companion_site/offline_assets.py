@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from importlib.metadata import distribution
 from importlib.resources import files
@@ -37,6 +38,8 @@ PREVIEW_PARTS = (
     "enlarge.js",
 )
 
+_ICON_SCRIPT = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?')
+
 PLOTLY_SCRIPTS = ("plotly/plotly.min.js", "plotly/plotly_figures.js")
 
 
@@ -53,6 +56,20 @@ def copy_assets(app: Sphinx, exception: Exception | None) -> None:
     _copy(Path(__file__).with_name("plotly_figures.js"), static / PLOTLY_SCRIPTS[1])
     for part in PREVIEW_PARTS:
         _copy(Path(__file__).parent / part, static / "companion" / part)
+
+
+def drop_icon_script(app: Sphinx, exception: Exception | None) -> None:
+    """Remove the theme's script of all icons, the largest part of a page: its style sheet draws them from a font.
+
+    Also remove the maps from minified files to their sources, which only the theme's authors need.
+    """
+    if exception is not None or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        page.write_text(_ICON_SCRIPT.sub("", page.read_text(encoding="utf8")), encoding="utf8")
+    (Path(app.outdir) / "_static/scripts/fontawesome.js").unlink(missing_ok=True)
+    for source_map in (Path(app.outdir) / "_static").rglob("*.map"):
+        source_map.unlink()
 
 
 def drop_thebe_nodes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
