@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from graphon_lib.arguments import tensor, whole
+from graphon_lib.arguments import array, finite, whole
 from graphon_lib.diagnosis.book import shipped_ledger
 from graphon_lib.diagnosis.kernels import METRICS, kernel_numbers
 from graphon_lib.diagnosis.layers import layer_reports, neuron_reports
@@ -154,32 +154,27 @@ def _diagnosed(
 def _checked(
     inputs: ArrayLike | torch.Tensor, targets: ArrayLike | torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    x = tensor("inputs", inputs).detach().cpu()
-    if x.ndim < 2 or len(x) < 2 or x.numel() == 0:
+    x = finite("inputs", inputs)
+    if x.ndim < 2 or len(x) < 2 or x.size == 0:
         raise ValueError(
-            f"inputs has shape {tuple(x.shape)}, but a kernel compares inputs: pass at least two, as (N, features)"
+            f"inputs has shape {x.shape}, but a kernel compares inputs: pass at least two, as (N, features)"
         )
-    if x.is_complex():
-        raise TypeError(f"inputs has dtype {x.dtype}, but must be real numbers")
-    x = x.double()
-    if not torch.isfinite(x).all():
-        raise ValueError("inputs contains NaN or infinity; drop or repair these inputs first")
     if targets is None:
-        return x, None
-    labels = tensor("targets", targets).detach().cpu()
+        return torch.from_numpy(x.copy()), None
+    labels = array("targets", targets)
     if labels.shape != x.shape[:1]:
         one_hot = "; of one-hot rows, pass targets.argmax(1)" if labels.ndim == 2 else ""
         raise ValueError(
-            f"targets has shape {tuple(labels.shape)}, but must be ({len(x)},): one class for each input{one_hot}"
+            f"targets has shape {labels.shape}, but must be ({len(x)},): one class for each input{one_hot}"
         )
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+    if labels.dtype.kind not in "iu":
         raise TypeError(
             f"targets has dtype {labels.dtype}, but classes are whole numbers; convert them, or leave targets out "
             "if they are no classes"
         )
     if labels.min() < 0:
-        raise ValueError(f"targets has the entry {int(labels.min())}, but classes are counted from 0; shift them")
-    return x, labels.long()
+        raise ValueError(f"targets has the entry {labels.min()}, but classes are counted from 0; shift them")
+    return torch.from_numpy(x.copy()), torch.from_numpy(labels.astype(np.int64))
 
 
 def _check_range(labels: torch.Tensor, outputs: int) -> None:
