@@ -197,6 +197,7 @@ def tensor(name: str, values: ArrayLike | torch.Tensor) -> torch.Tensor:
     """
     if isinstance(values, torch.Tensor):
         _check_tensor(name, values)
+        room(name, f"a tensor of shape {tuple(values.shape)}", 8 * values.numel())
         return values if values.layout == torch.strided else values.to_dense()
     return torch.from_numpy(np.array(array(name, values), order="C"))
 

@@ -61,7 +61,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         inputs, labels = tensor("inputs", self.inputs), tensor("labels", self.labels)
-        if inputs.ndim not in (2, 4) or len(inputs) == 0:
+        if inputs.ndim not in (2, 4) or inputs.numel() == 0:
             raise ValueError(
                 f"inputs has shape {tuple(inputs.shape)}, but must be (N, d) with N at least 1, or (N, channels, "
                 "height, width) for a model that takes images; flatten images for any other"
@@ -74,13 +74,14 @@ class Dataset:
             raise TypeError(f"labels has dtype {labels.dtype}, but classes are whole numbers; pass labels.long()")
         if not torch.isfinite(inputs).all():
             raise ValueError("inputs has entries that are NaN or infinite; pass finite numbers only")
+        labels = labels.to(torch.int64)
         if labels.min() < 0:
             raise ValueError(f"labels has the entry {int(labels.min())}, but classes are counted from 0; shift them")
         rounded = inputs.detach().to(torch.float32)
         if not torch.isfinite(rounded).all():
             raise ValueError("inputs has entries beyond single precision, 3e38; scale them down")
         object.__setattr__(self, "inputs", rounded)
-        object.__setattr__(self, "labels", labels.to(torch.int64))
+        object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -179,8 +180,7 @@ def gaussian_teacher(samples: int, dimension: int, *, seed: int = 0) -> Dataset:
     """
     for name, value, least in (("samples", samples, 1), ("dimension", dimension, 1), ("seed", seed, 0)):
         whole(name, value, least)
-    room("samples", samples, 8.0 * samples * dimension)
-    room("dimension", dimension, 8.0 * CLASSES * dimension)
+    room("(samples, dimension)", (samples, dimension), 8 * (int(samples) + CLASSES) * int(dimension))
     inputs = _normal((seed, _INPUTS), samples, dimension).astype(np.float32)
     # For rounding to decide between two classes they would have to agree in fourteen digits.
     scores = inputs.astype(np.float64) @ _normal((dimension, _TEACHER), CLASSES, dimension).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from graphon_lib.arguments import finite, floats, number, positive, whole
+from graphon_lib.arguments import finite, floats, positive, whole
 
 Array = NDArray[np.float64]
 
@@ -102,7 +103,8 @@ def share_interval(hits: int, of: int) -> Interval:
         If there is no try, or not between none and all of them are hits.
     """
     for name, count in (("hits", hits), ("of", of)):
-        number(name, count, "a whole number")
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral):
+            raise TypeError(f"{name} is {count!r}, but must be a whole number")
     if not 0 <= hits <= of or of < 1:
         raise ValueError(f"hits is {hits} of {of}, but must be between 0 and the number of tries, at least one")
     z = stats.norm.ppf((1 + CONFIDENCE) / 2)

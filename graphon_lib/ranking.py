@@ -72,14 +72,17 @@ def ranking(
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"frame is a {type(frame).__name__}, but must be a DataFrame with one row a network")
     groups: list[Any] = list(within) if isinstance(within, list | tuple) else [] if within is None else [within]
-    columns = [number, outcome, trial, *groups, *([] if given is None else [given])]
-    asked = {"number": number, "outcome": outcome, "trial": trial, "within": groups, "given": given or ""}
-    for name, column in asked.items():
-        if not all(isinstance(each, str) for each in (column if isinstance(column, list) else [column])):
-            raise TypeError(f"{name} is {column!r}, but must be the name of a column of frame")
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise ValueError(f"frame has no column {missing[0]!r}; it has {sorted(map(str, frame.columns))}")
+    asked = {"number": [number], "outcome": [outcome], "trial": [trial], "within": groups}
+    if given is not None:
+        asked["given"] = [given]
+    for name, names in asked.items():
+        for column in names:
+            if not isinstance(column, str) or column not in frame:
+                raise ValueError(
+                    f"{name} is {column!r}, but frame has no column of that name; it has "
+                    f"{sorted(map(str, frame.columns))}"
+                )
+    columns = [column for names in asked.values() for column in names]
     used = frame[list(dict.fromkeys(columns))]
     if len(used) < 5:
         raise ValueError(f"frame has {len(used)} rows, but to rank networks takes at least 5")

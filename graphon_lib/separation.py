@@ -17,6 +17,11 @@ Array = NDArray[np.float64]
 # Random permutations at most.
 RESAMPLES = 9999
 
+_TOGETHER = (
+    "distances are zero between members of first and second, or within them, so that they have no ratio; pass members "
+    "that differ"
+)
+
 
 def _grouped(
     distances: ArrayLike, first: ArrayLike, second: ArrayLike
@@ -89,6 +94,8 @@ def separation(distances: ArrayLike, first: ArrayLike, second: ArrayLike, *, see
     within = (to_first * first_group).sum(axis=1) / (a.size * (a.size - 1)) / 2
     within += (to_second * second_group).sum(axis=1) / (b.size * (b.size - 1)) / 2
     excess = between - within
+    if not within[0] > 0:
+        raise ValueError(_TOGETHER)
     # Ties by rounding are ties.
     p_value = float((excess >= excess[0] - 1e-12 * np.abs(between_all).max()).mean())
     return float(between[0] / within[0]), p_value
@@ -117,7 +124,10 @@ def separation_interval(distances: NDArray[np.float64], first: ArrayLike, second
 
     def log_ratio(a: NDArray[np.int_], b: NDArray[np.int_]) -> float:
         within = sum(distances[np.ix_(g, g)].sum() / (g.size * (g.size - 1)) / 2 for g in (a, b))
-        return float(np.log(distances[np.ix_(a, b)].mean() / within))
+        between = distances[np.ix_(a, b)].mean()
+        if not (within > 0 and between > 0):
+            raise ValueError(_TOGETHER)
+        return float(np.log(between / within))
 
     left_out = (
         np.array([log_ratio(np.delete(groups[0], i), groups[1]) for i in range(sizes[0])]),

@@ -70,7 +70,7 @@ def spectrum(kernel: Array, *, top: int = 5) -> Spectrum:
     """
     matrix, epsilon = _symmetric(kernel)
     size = len(matrix)
-    whole("top", top, 1, size)
+    top = whole("top", top, 1, size)
     eigenvalues = _semidefinite(eigvalsh(matrix), epsilon)[::-1].copy()
     positive = eigenvalues[eigenvalues > size * epsilon * eigenvalues[0]]
     several = len(positive) > 1
@@ -172,13 +172,14 @@ def predicted_loss(kernel: Array, residual: Array, *, steps: int, learning_rate:
     matrix, epsilon = _symmetric(kernel)
     size = len(matrix)
     start = finite("residual", residual)
-    if start.ndim not in (1, 2) or len(start) != size:
+    if start.ndim not in (1, 2) or len(start) != size or not start.size:
         raise ValueError(f"residual has shape {start.shape}, but must be ({size},) or ({size}, outputs) as kernel is")
     whole("steps", steps, 0, STEPS)
     rate = number("learning_rate", learning_rate, "positive and finite")
     eigenvalues, modes = eigh(matrix)
     eigenvalues = _semidefinite(eigenvalues, epsilon)
-    largest = 2 * size / eigenvalues[-1]
+    with np.errstate(over="ignore"):  # of a kernel that is next to zero: any rate serves
+        largest = 2 * size / eigenvalues[-1]
     if not 0 < rate <= largest:
         raise ValueError(
             f"learning_rate is {learning_rate!r}, but must be positive and at most 2N / lambda_1 = {largest:.6g}, "

@@ -113,7 +113,7 @@ def test_equal_seeds_give_equal_intervals_which_hold_the_estimate_of_all(seed):
     [
         (lambda f: f.head(4), "frame has 4 rows, but to rank networks takes at least 5"),
         (lambda f: f.assign(size=np.nan), "column 'size' of frame has entries that are NaN; drop these rows"),
-        (lambda f: f.drop(columns="loss"), "frame has no column 'loss'; it has"),
+        (lambda f: f.drop(columns="loss"), "outcome is 'loss', but frame has no column of that name; it has"),
     ],
 )
 def test_bad_frames_are_named(change, message):

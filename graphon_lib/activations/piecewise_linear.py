@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from graphon_lib.activations.dual import Numbers, defects, namespace
+from graphon_lib.arguments import LARGEST, number
+
+_ALLOWED = f"a finite number, at most {LARGEST:.0e} in size; 0 is ReLU, 0.01 the usual leak"
 
 
 class LeakyReLU:
@@ -37,11 +38,9 @@ class LeakyReLU:
     homogeneous = True
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        if not isinstance(negative_slope, int | float | np.integer | np.floating) or not math.isfinite(negative_slope):
-            raise ValueError(
-                f"negative_slope is {negative_slope!r}, but must be a finite number; 0 is ReLU, 0.01 the usual leak"
-            )
-        self.negative_slope = float(negative_slope)
+        self.negative_slope = number("negative_slope", negative_slope, _ALLOWED)
+        if abs(self.negative_slope) > LARGEST:
+            raise ValueError(f"negative_slope is {negative_slope!r}, but must be {_ALLOWED}")
         self._kappa = (1 + self.negative_slope**2) / 2
         self._c = (1 - self.negative_slope) ** 2 / (2 * math.pi)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from graphon_lib.arguments import room
 from graphon_lib.estimation.chain import estimate_chain as estimate_chain
 from graphon_lib.estimation.co_histogram import co_histogram
 from graphon_lib.estimation.constant import constant
@@ -78,6 +79,7 @@ def estimate_graphon(mask: ArrayLike, method: str | Estimator = "sorted_histogra
         )
     if isinstance(blocks, bool) or not isinstance(blocks, int | np.integer) or blocks < 1:
         raise ValueError(f"blocks is {blocks!r}, but must be a whole number of at least 1")
+    room("blocks", blocks, 32 * int(blocks) ** 2)
     graph = as_graph(mask, "mask")
     counts, positions = kept_positions(graph), graph.shape[2]
     if not isinstance(method, str):

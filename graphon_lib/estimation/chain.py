@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -60,7 +60,9 @@ def estimate_chain(
     """
     if isinstance(blocks, bool) or not isinstance(blocks, int | np.integer) or blocks < 1:
         raise ValueError(f"blocks is {blocks!r}, but must be a whole number of at least 1")
-    if labels not in ("pairs", "sums"):
+    if not isinstance(masks, Iterable):
+        raise TypeError(f"masks is a {type(masks).__name__}, but must be the masks of one network, input to output")
+    if not isinstance(labels, str) or labels not in ("pairs", "sums"):
         raise ValueError(f"labels is {labels!r}, but must be 'pairs', of in- and out-degree, or 'sums' of the two")
     layers = list(masks.values()) if isinstance(masks, Mapping) else list(masks)
     if len(layers) < 2:

@@ -103,7 +103,7 @@ class Chain:
         """
         whole("inputs", inputs, 1)
         if self.input_blocks is None:
-            room("inputs", inputs, 24.0 * inputs)
+            room("inputs", inputs, 24 * int(inputs))
             return block_labels(self.graphons[0].column_measure, inputs)
         if self.input_blocks.size != inputs:
             raise ValueError(
@@ -137,7 +137,7 @@ class Chain:
             )
         widths = counts.tolist()
         for below, above in itertools.pairwise(widths):
-            room("widths", widths, 24.0 * below * above)
+            room("widths", widths, 24 * below * above)
         generator = mask_generator(seed)
         labels = [self.input_labels(widths[0])]
         labels += [block_labels(g.row_measure, n) for g, n in zip(self.graphons, widths[1:], strict=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, cast, get_args
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from graphon_lib.arguments import array
+from graphon_lib.arguments import array, one_of
 from graphon_lib.graphons.chain import Chain
 from graphon_lib.graphons.channels import averaged, joined_graphs, kept_positions
 from graphon_lib.graphons.masks import BoolArray, as_bool_mask, codegrees, degrees, kept_sums, ordered_product
@@ -61,7 +61,16 @@ def path_density(
     ValueError
         If neighbouring layers do not fit together.
     """
-    layers = list(chain_or_masks.values()) if isinstance(chain_or_masks, Mapping) else chain_or_masks
+    if not isinstance(chain_or_masks, Chain | Iterable):
+        raise TypeError(
+            f"chain_or_masks is a {type(chain_or_masks).__name__}, but must be a Chain, or the graphons or masks of "
+            "one network, input to output"
+        )
+    layers = (
+        chain_or_masks
+        if isinstance(chain_or_masks, Chain)
+        else list(chain_or_masks.values() if isinstance(chain_or_masks, Mapping) else chain_or_masks)
+    )
     if isinstance(layers, Chain) or any(g is None or isinstance(g, StepGraphon) for g in layers):
         graphons = Chain.of(cast("Chain | Sequence[StepGraphon | None]", layers)).graphons
         reached = np.ones(graphons[0].values.shape[1])
@@ -116,8 +125,7 @@ def homomorphism_density(graphon_or_mask: StepGraphon | ArrayLike, motif: Motif,
     ValueError
         If the motif is unknown, ``unbiased`` is asked of a graphon, or the mask is smaller than the motif.
     """
-    if motif not in MOTIFS:
-        raise ValueError(f"motif is {motif!r}, but must be one of {list(MOTIFS)}")
+    one_of("motif", motif, MOTIFS)
     return _densities(graphon_or_mask, [motif], unbiased)[motif]
 
 
@@ -135,6 +143,8 @@ def homomorphism_densities(graphon_or_mask: StepGraphon | ArrayLike, unbiased: b
 def _densities(graphon_or_mask: StepGraphon | ArrayLike, motifs: Sequence[Motif], unbiased: bool) -> dict[Motif, float]:
     if not isinstance(graphon_or_mask, StepGraphon) and array("graphon_or_mask", graphon_or_mask).ndim == 4:
         graphon_or_mask = averaged(graphon_or_mask, "graphon_or_mask")
+    if not isinstance(unbiased, bool):
+        raise TypeError(f"unbiased is {unbiased!r}, but must be True or False")
     if not isinstance(graphon_or_mask, StepGraphon):
         return _of_mask(as_bool_mask(graphon_or_mask, "graphon_or_mask"), motifs, unbiased)
     if unbiased:

@@ -138,7 +138,7 @@ class StepGraphon:
         """
         for name, count in (("rows", rows), ("columns", columns)):
             whole(name, count, 1)
-            room(name, count, 24.0 * rows * columns)
+        room("(rows, columns)", (rows, columns), 24 * int(rows) * int(columns))
         r, c = block_labels(self.row_measure, rows), block_labels(self.column_measure, columns)
         return bernoulli(self.values[np.ix_(r, c)], mask_generator(seed))
 

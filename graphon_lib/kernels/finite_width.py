@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from graphon_lib.arguments import finite, room, whole
 from graphon_lib.graphons import Chain
 from graphon_lib.graphons.step import block_labels
 
@@ -32,7 +33,13 @@ def excess_kurtosis(chain: Chain, x: ArrayLike, width: int) -> list[Array]:
     list of (blocks,) arrays
         One for each hidden layer, by block; NaN where a position keeps nothing.
     """
-    squares = np.asarray(x, dtype=np.float64) ** 2
+    if not isinstance(chain, Chain):
+        raise TypeError(f"chain is a {type(chain).__name__}, but must be a Chain; pass Chain(graphons)")
+    squares = finite("x", x) ** 2
+    if squares.ndim != 1 or not squares.any():
+        raise ValueError(f"x has shape {squares.shape}, but must be one input (d,), not all zero")
+    width = whole("width", width, 1)
+    room("width", width, 24 * width)
     first = chain.graphons[0].values[:, chain.input_labels(squares.size)]
     scale = 2 / squares.size
     mean = scale * first @ squares

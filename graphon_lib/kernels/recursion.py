@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -111,18 +112,23 @@ def prepare(
         # Theta(x, x') = |x| |x'| Theta(x/|x|, x'/|x'|): parallel inputs then have gap 0, exactly. Likewise each layer.
         largest = [max(float(operator.max(initial=0.0)), 1e-300) for operator in operators]
         operators = [operator / size for operator, size in zip(operators, largest, strict=True)]
-        scale = float(np.prod(largest))
+        scale = math.prod(largest)
     sides = []
-    for z in (x,) if y is None else (x, y):
+    for name, z in (("inputs", x),) if y is None else (("inputs", x), ("other", y)):
         z = z * reduced.coordinate_scale
         norms = np.linalg.norm(z, axis=1) if phi.homogeneous else np.ones(len(z))
         columns = np.ascontiguousarray((z / np.where(norms > 0, norms, 1)[:, None])[:, order].T)
         squares = np.zeros((len(counts), len(z)))
         np.add.at(squares, np.repeat(np.arange(len(counts)), counts), columns**2)
-        with one_thread():
+        with one_thread(), np.errstate(over="ignore", invalid="ignore"):
             variances = [operators[0] @ squares]
             for operator in operators[1:]:
                 variances.append(operator @ phi.second_moment(variances[-1]))
+        if not all(np.isfinite([scale, *(float(q.max(initial=0.0)) for q in variances)])):
+            raise ValueError(
+                f"{name}, weight_variance or activation is so large that variances leave the range of double "
+                "precision; scale it down"
+            )
         sides.append((columns.astype(dtype), variances, norms))
     (a, variances_x, scale_x), (b, variances_y, scale_y) = sides[0], sides[-1]
     return Plan(
@@ -157,7 +163,14 @@ def compute(plan: Plan, row: int, column: int) -> Array:
             )  # fmt: skip
     if on_diagonal:
         values = np.tril(values) + np.tril(values, -1).T
-    return values * (np.outer(plan.scale_x[rows], plan.scale_y[columns]) * plan.scale).astype(values.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values *= (np.outer(plan.scale_x[rows], plan.scale_y[columns]) * plan.scale).astype(values.dtype)
+    if not np.isfinite(values).all():
+        raise FloatingPointError(
+            f"the kernel of inputs {row} to {rows.stop - 1} leaves the range of {values.dtype}; scale inputs or "
+            "weight_variance down, or pass dtype=np.float64"
+        )
+    return values
 
 
 def _working_shape(blocks: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from graphon_lib.arguments import tensor
+from graphon_lib.arguments import array, tensor
 from graphon_lib.networks import Masks, prunable_layers
 from graphon_lib.pruning import force, grasp, magnitude, own, phew, random, schemes, snip, synflow, trained
 from graphon_lib.pruning.own import Scorer
@@ -167,11 +167,18 @@ def prune(
     .. [6] Frankle, Carbin: the lottery ticket hypothesis, ICLR 2019.
     .. [7] Mocanu et al., Nature Communications 2018; Evci et al.: RigL, ICML 2020.
     """
+    if isinstance(density, np.ndarray | torch.Tensor):
+        density = array("density", density).tolist()
     several = isinstance(density, Iterable) and not isinstance(density, str)
     densities = list(cast(Sequence[float], density)) if several else [cast(float, density)]
     _check_settings(method, densities, seed, rounds)
     layers = prunable_layers(model)
-    kept = [kept_count(share, sum(layer.weight.numel() for layer in layers.values())) for share in densities]
+    total = sum(layer.weight.numel() for layer in layers.values())
+    if total == 0:
+        raise ValueError("model has layers, but no weight in them, so there is nothing to prune; pass one with weights")
+    # One weight is kept at least, so that a lesser share is that of one.
+    densities = [max(share, 1 / total) for share in densities]
+    kept = [kept_count(share, total) for share in densities]
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, _STREAM]).generate_state(1)[0]))
     batch = labels = torch.empty(0)
     if method in ON_DATA:
@@ -235,6 +242,8 @@ def _check_settings(method: str | Scorer, densities: list[float], seed: int, rou
             f"method is {method!r}, but must be one of {list(METHODS)}, or a function (model, inputs, targets) that "
             "returns scores"
         )
+    if not densities:
+        raise ValueError("density is empty, but must be a number in (0, 1], or at least one of them; pass a float")
     for density in densities:
         if not isinstance(density, numbers.Real):
             raise TypeError(f"density is {density!r}, but must be a number in (0, 1]; pass a float")
@@ -267,4 +276,7 @@ def _check_targets(targets: ArrayLike | torch.Tensor, rows: int) -> torch.Tensor
         raise TypeError(f"targets has dtype {labels.dtype}, but must hold class labels; pass whole numbers (int64)")
     if labels.shape != (rows,):
         raise ValueError(f"targets has shape {tuple(labels.shape)}, but must be ({rows},): one label a row of inputs")
-    return labels.long()
+    labels = labels.long()
+    if labels.min() < 0:
+        raise ValueError(f"targets has the entry {int(labels.min())}, but classes are counted from 0; shift them")
+    return labels

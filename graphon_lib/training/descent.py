@@ -18,6 +18,9 @@ from graphon_lib.training.denormals import flushed_denormals
 from graphon_lib.training.masked import masked_layers
 from graphon_lib.training.stochastic import LossCurve
 
+# Steps of this size are finite in single precision.
+RATE = 1e30
+
 
 def descend(
     model: nn.Module,
@@ -75,11 +78,18 @@ def descend(
     whole("steps", steps, 0, STEPS)
     learning_rate = positive("learning_rate", learning_rate)
     weight_variance = positive("weight_variance", weight_variance)
+    if learning_rate * weight_variance > RATE:
+        raise ValueError(
+            f"learning_rate times weight_variance is {learning_rate * weight_variance:.3g}, but must be at most "
+            f"{RATE:.0e}"
+        )
     checked = check_masks(model, masks)
     trained = copy.deepcopy(model)
     layers = linear_layers(trained, "descend")
     first = next(iter(layers.values()))
     x, y = _check_fit(first, inputs, targets)
+    if not any(layer.weight.requires_grad for layer in layers.values()):
+        raise ValueError("model has no weight that requires a gradient, so nothing to train; unfreeze some")
     losses = np.empty(steps + 1)
     modes = {module: module.training for module in trained.modules()}
     trained.eval()
@@ -100,6 +110,11 @@ def descend(
             residual = outputs.detach().double() - y
             losses[step] = float(residual.square().sum()) / (2 * len(y))
             if not math.isfinite(losses[step]):
+                if step == 0:
+                    raise FloatingPointError(
+                        f"the loss before any step is {losses[0]}: model, inputs or targets hold too large numbers; "
+                        "scale them"
+                    )
                 raise FloatingPointError(
                     f"the loss at step {step} is {losses[step]}: descent with learning_rate={learning_rate} diverged; "
                     "pass a smaller one"

@@ -97,7 +97,7 @@ def train(
         raise TypeError(f"dataset is a {type(dataset).__name__}, but must be a Dataset; pass Dataset(inputs, labels)")
     whole("steps", steps, 1, STEPS)
     whole("batch_size", batch_size, 1)
-    whole("seed", seed, 0, SEED)
+    seed = whole("seed", seed, 0, SEED)
     if batch_size > len(dataset):
         raise ValueError(
             f"batch_size is {batch_size}, but dataset has {len(dataset)} images; pass a smaller batch or more images"
@@ -107,6 +107,8 @@ def train(
     checked = check_masks(model, masks)
     trained = copy.deepcopy(model)
     _check_fit(trained, dataset)
+    if not any(parameter.requires_grad for parameter in trained.parameters()):
+        raise ValueError("model has no parameter that requires a gradient, so nothing to train; unfreeze some")
     first = next(iter(prunable_layers(trained).values())).weight
     inputs = dataset.inputs.to(device=first.device, dtype=first.dtype)
     labels = dataset.labels.to(first.device)
@@ -116,6 +118,7 @@ def train(
         masked_layers(trained, checked) as mask_gradients,
         torch.random.fork_rng(devices=[]),  # dropout draws from the global generator
         flushed_denormals(),
+        torch.enable_grad(),
     ):
         updater = OPTIMIZERS[optimizer](trained.parameters(), lr=learning_rate)
         torch.default_generator.manual_seed(seed)
@@ -123,6 +126,10 @@ def train(
             loss = nn.functional.cross_entropy(trained(inputs[batch]), labels[batch])
             losses[step] = loss.item()
             if not math.isfinite(losses[step]):
+                if step == 0:
+                    raise FloatingPointError(
+                        f"the loss before any step is {losses[0]}: model or dataset holds too large numbers; scale them"
+                    )
                 raise FloatingPointError(
                     f"the loss at step {step} is {losses[step]}: training with learning_rate={learning_rate} diverged; "
                     "pass a smaller one"
