@@ -20,6 +20,8 @@ from companion_site.archives import ABOUT, LISTED, NOTEBOOKS_ZIP, PARTS, PROJECT
 from conftest import SITE, unavailable
 from playwright.sync_api import BrowserContext
 
+from graphon_lib.sweeps import trial
+
 ARCHIVES = SITE.parent / "archives"
 TIME = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -126,6 +128,16 @@ def test_without_git_an_archive_tells_what_it_was_made_of(
     monkeypatch.setattr(archives, "PROJECT", tmp_path)
     monkeypatch.setattr(archives, "commit", lambda: commit)
     assert archives.origin() == (commit, expected)
+
+
+def test_the_library_reads_its_commit_where_git_knows_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "__file__", str(tmp_path / "graphon_lib" / "sweeps" / "trial.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    assert trial.commit.__wrapped__() == "unknown"
+    (tmp_path / "COMMIT").write_text(f"12ab-archive\n{TIME.isoformat()}\n")
+    assert trial.commit.__wrapped__() == "12ab-archive"
 
 
 # The site, unpacked

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
@@ -381,3 +383,56 @@ def test_only_a_bool_says_whether_it_holds(value):
         TypeError, match=r"holds is .*, but must be True or False; compare, and reduce arrays with .all\(\)"
     ):
         says("Anything.", value)
+
+
+# On the site
+
+
+def counts_on_a_page(folder: Path, directives: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Build a page of these directives, beside the notebooks in the folder's chapters/."""
+    configuration = 'extensions = ["companion_site"]\nexclude_patterns = ["chapters"]\n'
+    (folder / "conf.py").write_text(configuration, encoding="utf8")
+    (folder / "index.rst").write_text(f"Ledger\n======\n\n{directives}\n", encoding="utf8")
+    command = [sys.executable, "-m", "sphinx", "-q", *options, "-b", "html", str(folder), str(folder / "out")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_site_counts_the_verdicts_and_each_count_leads_to_a_claim_that_has_it(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    bundle = ledger(evidence_on("C1"), evidence_on("C2", [-1.0]), evidence_on("C3"))._repr_mimebundle_()
+    notebook(tmp_path / "chapters" / "01_mask_convergence.ipynb", bundle)
+    build = counts_on_a_page(tmp_path, ".. verdicts::")
+    assert build.returncode == 0, build.stderr
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf8")
+    counts = re.findall(r'<li><a href="([^"]*)"><strong>(\d+)</strong> <span class="verdict verdict-([a-z-]+)"', page)
+    assert counts == [
+        ("claims.html#claim-C1", "2", "reproduced"),
+        ("claims.html#claim-C2", "1", "not-reproduced"),
+    ]
+
+
+def test_verdicts_without_evidence_stop_the_build(tmp_path):
+    build = counts_on_a_page(tmp_path, ".. verdicts::", "-W")
+    assert build.returncode != 0
+    assert "verdicts found no evidence in the 0 notebooks of chapters/, but needs at least one" in build.stderr
+    assert "execute the notebooks with `make book`" in build.stderr
+
+
+def test_what_the_landing_page_says_in_words_is_what_the_ledger_says():
+    project = Path(__file__).parents[1]
+    page = " ".join((project / "book" / "intro.md").read_text(encoding="utf8").split())
+    found = {one.claim: one.entry()["verdict"] for one in read_ledger(sorted((project / "notebooks").glob("0*.ipynb")))}
+    for sentence, claims, said in [
+        ("The kernel follows from the graphon as the paper says.", ("C5", "C6", "C7"), "reproduced"),
+        (
+            "What does not hold is the last step, from the kernel's spectrum to training",
+            ("C10", "C11"),
+            "not reproduced",
+        ),
+        ("for ReLU networks the limit forgets most of what tells the methods apart", ("B1",), "beyond the paper"),
+    ]:
+        assert sentence in page
+        assert {found[claim] for claim in claims} == {said}
+    # Counts and measurements come from the ledger and from notes below figures; what is left are names of chapters.
+    prose = re.sub(r"```.*?```|`[^`]*`|\{[^}]*\}", " ", page.replace("chapters 1 and 2", ""))
+    assert re.findall(r"(?<![\w.])\d+(?!\. )", prose) == []
