@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphon_lib import arguments, degree_preserving_shuffle
+from graphon_lib import arguments, degree_preserving_shuffle, uniform_shuffle
 from graphon_lib.graphons import Chain, StepGraphon, homomorphism_density, path_density, two_layer_densities
 from graphon_lib.graphons.masks import codegrees, packed, unpacked
 from graphon_lib.graphons.step import MEASURE_TOLERANCE, block_labels
@@ -36,21 +37,22 @@ def test_codegrees_count_pairs_of_rows_in_every_tile() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "needed"),
+    ("call", "subject", "needed"),
     [
-        (lambda: StepGraphon.from_function(lambda u, v: 0.5, (3, 4)), 3 * 4 * 16 * 8),  # 16 nodes a block
-        (lambda: HALF.sample(50, 7), 50 * 7 * 24),  # a position, a chance and a draw each
-        (lambda: Chain([None, None]).input_labels(70), 70 * 24),
-        (lambda: Chain([None, None]).sample((5, 40, 30)), 40 * 30 * 24),
+        # 16 nodes a block; a position, a chance and a draw for each entry.
+        (lambda: StepGraphon.from_function(lambda u, v: 0.5, (3, 4)), r"blocks is \(3, 4\)", 3 * 4 * 16 * 8),
+        (lambda: HALF.sample(50, 7), r"\(rows, columns\) is \(50, 7\)", 50 * 7 * 24),
+        (lambda: Chain([None, None]).input_labels(70), "inputs is 70", 70 * 24),
+        (lambda: Chain([None, None]).sample((5, 40, 30)), r"widths is \[5, 40, 30\]", 40 * 30 * 24),
     ],
 )
 def test_what_takes_more_than_half_of_memory_is_refused(
-    monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any], needed: int
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[], Any], subject: str, needed: int
 ) -> None:
     monkeypatch.setattr(arguments, "memory", lambda: 2 * needed)
     call()
     monkeypatch.setattr(arguments, "memory", lambda: 2 * needed - 1)
-    with pytest.raises(ValueError, match=r"which takes .* GB of memory, but this machine has .*; pass what takes at m"):
+    with pytest.raises(ValueError, match=f"{subject}, which takes .* GB of memory, but this machine has "):
         call()
 
 
@@ -121,3 +123,49 @@ def test_a_chain_takes_measures_from_the_side_that_has_them() -> None:
     first = StepGraphon(np.full((1, 2), 0.5), None, [0.25, 0.75])
     np.testing.assert_array_equal(Chain([first, None]).graphons[0].column_measure, [0.25, 0.75])
     np.testing.assert_array_equal(Chain([None, inner]).graphons[1].row_measure, [0.25, 0.75])
+
+
+def test_a_position_on_a_boundary_is_in_the_block_above() -> None:
+    halves = np.array([0.5, 0.5])
+    assert block_labels(halves, 1).tolist() == [1]
+    assert block_labels(halves, 3).tolist() == [0, 1, 1]
+
+
+def test_rows_of_one_entry_trade_as_well() -> None:
+    """The masks of degrees one are the permutations: all six come up, about as often."""
+    drawn = [tuple(degree_preserving_shuffle(np.eye(3), seed=seed).int().argmax(1).tolist()) for seed in range(600)]
+    counts = [drawn.count(order) for order in itertools.permutations(range(3))]
+    assert sum(counts) == 600
+    assert (np.abs(np.array(counts) - 100) < 4 * np.sqrt(600 * 1 / 6 * 5 / 6)).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: uniform_shuffle([1]), r"mask has shape \(1,\)"),
+        (lambda: degree_preserving_shuffle([1]), r"mask has shape \(1,\)"),
+        (lambda: uniform_shuffle([[1]], seed=-1), "seed is -1"),
+        (lambda: degree_preserving_shuffle([[1]], seed=True), "seed is True"),
+        (lambda: degree_preserving_shuffle([[1]], supersteps=-1), "supersteps is -1"),
+        (lambda: two_layer_densities([1], [[1]]), r"lower has shape \(1,\)"),
+        (lambda: two_layer_densities([[1]], [1]), r"upper has shape \(1,\)"),
+        (lambda: StepGraphon([["a"]]), "values has dtype <U1"),
+        (lambda: StepGraphon([[1]], ["a"]), "row_measure has dtype <U1"),
+        (lambda: StepGraphon([[1]], None, ["a"]), "column_measure has dtype <U1"),
+        (lambda: StepGraphon.constant("a"), "c is 'a', but must be a number in"),
+        (
+            lambda: StepGraphon.from_function(lambda u, v: "a", 1),
+            r"of which no graphon can be made: f\(u, v\) has dtype",
+        ),
+        (lambda: Chain([None, None], ["a"]), "input_blocks has dtype <U1"),
+        (lambda: Chain([None, None]).sample(["a"]), "widths has dtype <U1"),
+        (lambda: Chain([None, None]).input_labels(0), "inputs is 0"),
+        (lambda: HALF.sample(0, 1), "rows is 0"),
+        (lambda: HALF.sample(1, 0), "columns is 0"),
+        (lambda: path_density([[["a"]]]), r"masks\[0\] has dtype <U1"),
+        (lambda: homomorphism_density([["a"]], "edge"), "graphon_or_mask has dtype <U1"),
+    ],
+)
+def test_what_is_wrong_has_its_name(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
