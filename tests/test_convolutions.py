@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from companion_site import convolutions as page
 from original_programs import original
 from torch import nn
 from torch.nn.utils import prune as torch_prune
@@ -31,10 +35,21 @@ from graphon_lib import (
     second_moment_ntk,
     train,
 )
+from graphon_lib.channel_convergence import (
+    MOVE,
+    STRUCTURE,
+    channel_curves,
+    channel_numbers,
+    distance_of_means,
+    position_maps,
+)
 from graphon_lib.estimation import AVERAGING, ESTIMATORS
 from graphon_lib.networks import Masks, check_masks, forward, prunable_layers
 from graphon_lib.pruning import METHODS, force
 from graphon_lib.pruning.schemes import layer_counts
+from graphon_lib.sweeps.convolutions import channels_kept
+from graphon_lib.sweeps.grid import trial_seed
+from graphon_lib.sweeps.study import read_study
 from graphon_lib.training import descend
 
 # PHEW walks through linear layers only; lottery_ticket is trained_magnitude many times over.
@@ -556,3 +571,165 @@ def test_inputs_that_do_not_fit() -> None:
 def test_impossible_networks(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cnn(**{"depth": 1, "channels": 3, **change})
+
+
+# The study, and what the page says of it
+
+
+@pytest.fixture(scope="module")
+def stored() -> pd.DataFrame:
+    return read_study(Path(__file__).parents[1] / "notebooks" / "results" / "convolutions" / "convolutions")
+
+
+def test_a_row_of_the_study_is_what_its_definitions_say() -> None:
+    row = channels_kept(method="snip", density=0.3, width=10, depth=2, trial=1, seed=4)
+    seed = trial_seed(4, 10, 1)
+    model, digits = cnn(2, 10, initialisation="pytorch", seed=seed), load_mnist(100, seed=seed)
+    masks = prune(model, "snip", 0.3, inputs=digits.inputs, targets=digits.labels, seed=seed)
+    mask = masks["3.weight"].double()
+    assert row["histogram"] == pytest.approx(estimate_graphon(masks["3.weight"], blocks=8).values.ravel(), rel=1e-6)
+    assert row["mask_density"] == pytest.approx(mask.mean().item())
+    assert np.mean(row["random_histogram"]) == pytest.approx(mask.mean().item(), rel=1e-6)
+    assert row["positions"] == pytest.approx(mask.mean(dim=(0, 1)).flatten().tolist())
+    assert row["dead"] == pytest.approx((mask.sum(dim=(1, 2, 3)) == 0).double().mean().item())
+    assert row["path_density"] == path_density(masks)
+    assert row["chain_density"] == path_density(estimate_chain(masks, blocks=16))
+    assert row["product"] == pytest.approx(np.prod([m.double().mean() for m in masks.values()]))
+    assert 0.7 < float(np.asarray(row["together"])) < 1.5
+    assert row == channels_kept(method="snip", density=0.3, width=10, depth=2, trial=1, seed=4)
+
+
+def test_distance_of_means_is_right_on_average_and_its_interval_covers() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.sqrt(np.mean(np.array([0.5, 0, 0, 0.5]) ** 2))
+    apart, same, covered = [], [], 0
+    for _ in range(400):
+        first, second, third = generator.normal(size=(3, 6, 4))
+        found = distance_of_means(first, second + np.array([0.5, 0, 0, 0.5]))
+        covered += found.low <= truth <= found.high
+        apart.append(found.estimate**2)
+        same.append(distance_of_means(first, third).low)
+    assert covered > 0.9 * 400
+    # Squares below zero are cut off, which leaves a little too much on average.
+    assert truth**2 - 0.02 < np.mean(apart) < truth**2 + 0.08
+    assert np.mean(np.array(same) > 0) < 0.1
+
+
+def test_curves_and_numbers_of_rows_that_are_known() -> None:
+    flat, steep = [0.2] * 64, [0.4] * 32 + [0.0] * 32
+    rows = pd.DataFrame(
+        [
+            {
+                "method": method, "density": 0.2, "width": width, "trial": trial, "histogram": histogram,
+                "random_histogram": flat, "positions": [0.1, 0.2, 0.2, 0.3], "dead": 0.0, "together": 1.0 + 0.1 * trial,
+                "path_density": paths, "chain_density": 0.5 * paths, "product": 0.25,
+            }
+            for method, histogram, paths in (("synflow", steep, 0.5), ("random", flat, 0.0))
+            for width in (8, 16)
+            for trial in range(3)
+        ]
+    )  # fmt: skip
+    curves = channel_curves(rows)
+    assert list(curves["method"].unique()) == ["random", "synflow"]
+    values = curves.set_index(["row", "method", "kind", "width"])["value"]
+    assert values[STRUCTURE, "synflow", "mask", 16] == pytest.approx(1)
+    assert values[STRUCTURE, "synflow", "random", 16] == pytest.approx(0)
+    assert values[MOVE, "synflow", "mask", 8] == pytest.approx(0)
+    assert (MOVE, "synflow", "mask", 16) not in values.index
+    random, synflow = channel_numbers(rows).to_dict("records")
+    assert synflow["paths"].estimate == pytest.approx(2)
+    assert synflow["chain"].estimate == pytest.approx(0.5)
+    assert synflow["together"].estimate == pytest.approx(1.1)
+    assert synflow["ends"].estimate == pytest.approx(3)
+    assert pd.isna(random["paths"])
+    assert pd.isna(random["chain"])
+    np.testing.assert_allclose(position_maps(rows, 0.2)["random"], [[0.5, 1], [1, 1.5]])
+
+
+def test_what_the_page_says_of_limits(stored: pd.DataFrame) -> None:
+    curves = channel_curves(stored).set_index(["row", "density", "method", "kind", "width"])
+    for density in (0.3, 0.1):
+        for method in ("random", "magnitude"):
+            for width in (16, 32, 64, 128, 256):
+                mask, random = (curves.loc[(STRUCTURE, density, method, kind, width)] for kind in ("mask", "random"))
+                assert abs(mask["value"] / random["value"] - 1) < 0.2, "cannot be told from masks without structure"
+            ends = [curves.loc[(STRUCTURE, density, method, "mask", width), "value"] for width in (16, 256)]
+            assert ends[1] < 0.25 * ends[0], "fades"
+        for method in ("snip", "grasp", "synflow"):
+            ends = [curves.loc[(STRUCTURE, density, method, "mask", width)] for width in (16, 256)]
+            assert ends[1]["value"] > 0.7 * ends[0]["value"], "stays"
+            assert ends[1]["low"] > 5 * curves.loc[(STRUCTURE, density, method, "random", 256), "high"]
+        for method in ("snip", "grasp"):
+            assert curves.loc[(MOVE, density, method, "mask", 128), "low"] == 0, "does not move measurably"
+    last = curves.loc[(MOVE, 0.3, "synflow", "mask", 128)]
+    assert last["low"] > 0
+    assert last["high"] < 0.25 * curves.loc[(STRUCTURE, 0.3, "synflow", "mask", 256), "value"], "by a small part"
+
+
+def test_what_the_page_says_of_positions(stored: pd.DataFrame) -> None:
+    maps = position_maps(stored, 0.1)
+    for method in ("random", "magnitude"):
+        assert np.abs(maps[method] - 1).max() < 0.02
+    corners = maps["synflow"][[0, 2], [0, 2]]
+    assert corners[0] == maps["synflow"].min() < 0.85
+    assert corners[1] == maps["synflow"].max() > 1.1
+    assert all(np.ptp(maps[method]) < 0.5 * np.ptp(maps["synflow"]) for method in ("snip", "grasp"))
+    numbers = channel_numbers(stored).set_index(["density", "method"])
+    for density in (0.3, 0.1):
+        assert numbers.loc[(density, "snip"), "together"].low > 1.02
+        assert numbers.loc[(density, "snip"), "together"].high < 1.1
+        assert abs(numbers.loc[(density, "synflow"), "together"].estimate - 1) < 0.005
+        assert numbers.loc[(density, "synflow"), "paths"].low > 1.5
+        for method in ("random", "snip", "grasp", "synflow"):
+            assert numbers.loc[(density, method), "chain"].low > 0.95
+    assert numbers["together"].map(lambda found: 0.9 < found.estimate < 1.1).all()
+    assert pd.isna(numbers.loc[(0.1, "magnitude"), "paths"])
+    none = stored[(stored["path_density"] == 0)]
+    assert set(zip(none["method"], none["density"], strict=True)) == {("magnitude", 0.1)}
+
+
+def test_padding_is_what_tells_positions_apart() -> None:
+    ratios = {}
+    for mode in ("zeros", "circular"):
+        model = cnn(3, 128, initialisation="pytorch", seed=1)
+        for place in (1, 3, 5):
+            model[place].padding_mode = mode
+        masks = prune(model, "synflow", 0.1, inputs=torch.ones(1, 784), rounds=10)
+        densities = masks["3.weight"].double().mean(dim=(0, 1))
+        ratios[mode] = (densities[2, 2] / densities[0, 0]).item()
+    assert ratios["zeros"] > 1.4
+    assert 0.9 < ratios["circular"] < 1.1
+
+
+def test_the_pages_figures_and_table(stored: pd.DataFrame) -> None:
+    histograms, curves, positions = (draw(stored) for draw in page.FIGURES.values())
+    panels = [axes for axes in histograms.axes if axes.get_images() and not axes.get_label().startswith("<colorbar")]
+    assert [axes.get_ylabel() for axes in panels[::5]] == ["Random", "Magnitude", "SNIP", "GraSP", "SynFlow"]
+    assert [axes.get_title() for axes in panels[:5]] == [f"n = {width}" for width in (16, 32, 64, 128, 256)]
+    assert [axes.get_title() for axes in curves.axes[:2]] == ["70 % pruned", "90 % pruned"]
+    shown = [axes for axes in positions.axes if axes.get_images()]
+    np.testing.assert_allclose(shown[-1].get_images()[0].get_array(), position_maps(stored, 0.1)["synflow"])
+    assert len(shown) == 5
+    rows = [[entry.astext() for entry in row] for part in page.numbers_table(stored)[0][-2:] for row in part]
+    assert len(rows) == 11
+    assert rows[0] == ["masks", *page.COLUMNS.values()]
+    assert rows[7][:3] == ["Magnitude, 90 % pruned", "no path is kept", "no path is kept"]
+    sentence = page.rows_sentence(stored).astext()
+    assert re.fullmatch(
+        r"From 300 networks, 6 of each kind, in \d+ minutes of one core on [\d -]+ at commit \w+\.", sentence
+    )
+    assert "-dirty" not in sentence
+
+
+def test_parts_that_the_page_does_not_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directive = object.__new__(page.ConvolutionsDirective)
+    monkeypatch.setattr(directive, "error", ValueError, raising=False)
+    directive.arguments = ["pictures"]
+    with pytest.raises(
+        ValueError, match=r"convolutions has the argument 'pictures', but must be one of \['curves', 'h"
+    ):
+        directive.run()
+    monkeypatch.setattr(page, "RESULTS", tmp_path)
+    directive.arguments = ["numbers"]
+    with pytest.raises(ValueError, match="holds no results of a study; compute them with python -m graphon_lib study"):
+        directive.run()

@@ -9,12 +9,18 @@ from matplotlib.figure import Figure
 
 from graphon_lib.figures.style import METHOD_NAMES, canvas, styled
 
+# Panels side by side, as a phone has room for.
+COLUMNS = 3
+
 
 @styled
 def position_grid(maps: Mapping[str, np.ndarray]) -> Figure:
     """The density of each position of a kernel over their mean, a panel a method, with the numbers in it."""
-    figure, axes = canvas(1, len(maps), 1.35 * len(maps) + 0.3, 2.0)
-    for panel, (method, densities) in zip(axes[0], maps.items(), strict=True):
+    rows = -(-len(maps) // COLUMNS)
+    figure, axes = canvas(rows, COLUMNS, 1.5 * COLUMNS, 1.8 * rows)
+    for panel in axes.flat[len(maps) :]:
+        panel.remove()
+    for panel, (method, densities) in zip(axes.flat, maps.items(), strict=False):
         panel.set(xticks=[], yticks=[], title=METHOD_NAMES[method])
         panel.grid(visible=False)
         # One at the middle; symmetric, so that white says "as the others".
