@@ -174,9 +174,9 @@ def test_each_note_leads_to_code_on_its_page_and_says_all(site: str, name: str) 
     assert counts == sorted(counts)
 
 
-@pytest.mark.parametrize("name", ["intro.html", "explorer.html", "kernel_numerics.html", "claims.html"])
+@pytest.mark.parametrize("name", ["intro", "explorer", "kernel_numerics", "convolutions", "claims"])
 def test_pictures_and_tables_of_other_pages_have_notes(site: str, name: str) -> None:
-    soup = page(name)
+    soup = page(f"{name}.html")
     notes = soup.select("article details.provenance")
     figures = soup.select("article :is(figure, form.explorer, table.benchmark, table.claims)")
     assert len(notes) == len(figures) > 0

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from sphinx.util.docutils import SphinxDirective
 
 from companion_site.benchmark import table
+from companion_site.provenance_notes import store_note
 from graphon_lib.channel_convergence import channel_curves, channel_numbers, position_maps
 from graphon_lib.figures import METHOD_NAMES, histogram_grid, percent_sparse, position_grid, width_curves
 from graphon_lib.intervals import Interval
@@ -50,9 +51,10 @@ class ConvolutionsDirective(SphinxDirective):
             raise self.error(str(error)) from None
         for path in RESULTS.glob("*.parquet"):
             self.env.note_dependency(str(path))
-        if part in FIGURES:
-            return [self._figure(part, FIGURES[part](rows))]
-        return [numbers_table(rows) if part == "numbers" else rows_sentence(rows)]
+        if part == "rows":
+            return [rows_sentence(rows)]
+        shown = self._figure(part, FIGURES[part](rows)) if part in FIGURES else numbers_table(rows)
+        return [shown, store_note("book/companion_site/convolutions.py", rows, RESULTS)]
 
     def _figure(self, part: str, drawn: Figure) -> nodes.figure:
         # Beside the executed chapters: made at each build, and ignored by git.

@@ -17,10 +17,9 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from companion_site.offline_assets import PLOTLY_SCRIPTS
-from companion_site.provenance_notes import note, stored
+from companion_site.provenance_notes import store_note
 from graphon_lib.figures.style import METHOD_COLOURS, METHOD_NAMES, NULL_COLOUR, percent_sparse
 from graphon_lib.sweeps import Grid, Store, read_distances, read_summaries
-from graphon_lib.sweeps.sources import source_of
 from graphon_lib.sweeps.summary import GROUP, KINDS, group_of
 
 if TYPE_CHECKING:
@@ -56,11 +55,8 @@ class ExplorerDirective(SphinxDirective):
         self.env.note_dependency(str(GRID))
         self.env.metadata[self.env.docname]["explorer"] = True
         chapter = self.env.app.builder.get_relative_uri(self.env.docname, "chapters/01_mask_convergence")
-        made = {
-            "Code": "<code>book/companion_site/explorer.py</code>, when the site was built",
-            "Numbers": stored([source_of(Store(STORE).rows(), STORE)]),
-        }
-        return [nodes.raw(text=explorer_html(Grid.from_yaml(GRID), chapter), format="html"), note(made)]
+        made = store_note("book/companion_site/explorer.py", Store(STORE).rows(), STORE)
+        return [nodes.raw(text=explorer_html(Grid.from_yaml(GRID), chapter), format="html"), made]
 
 
 def write_scripts(app: Sphinx) -> None:

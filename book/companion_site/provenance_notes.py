@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from docutils import nodes
 
 from companion_site.provenance import Cell, Parameter, Run, Source
+from graphon_lib.sweeps.sources import source_of
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -75,6 +77,15 @@ def record_note(record: Mapping[str, Any]) -> nodes.raw:
             "Run": f"{moment(datetime.fromisoformat(record['started']))}, at {commits([record['commit']])}",
         }
     )
+
+
+def store_note(code: str, rows: pd.DataFrame, folder: Path) -> nodes.raw:
+    """The note on what a program of the site made of the rows of a store when the site was built."""
+    made = {
+        "Code": f"<code>{breakable(code)}</code>, when the site was built",
+        "Numbers": stored([source_of(rows, folder)]),
+    }
+    return note(made)
 
 
 def note(entries: Mapping[str, str]) -> nodes.raw:
