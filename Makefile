@@ -28,7 +28,7 @@ COMPILE := from numpy import eye; from graphon_lib import *; \
   model = mlp(1, 4, inputs=2); graphon_ntk(eye(2), [None] * 2); \
   empirical_ntk(model, prune(model, 'random', 0.5), eye(2, dtype='float32'))
 
-.PHONY: help .venv book chapters test lint notebooks picture rerun sweep audit benchmark mutation clean
+.PHONY: help .venv book chapters test lint notebooks picture rerun sweep audit benchmark mutation coverage clean
 .DELETE_ON_ERROR:
 
 help: ## list these commands
@@ -130,6 +130,11 @@ benchmark: $(INSTALLED) $(PEERS) ## our kernels against neural-tangents, as rati
 
 mutation: .venv/.mutation ## the share of small mistakes that tests find: all (many hours), or SAMPLE=150 of each folder
 	PYTHONPATH=tests $(BIN)/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE))
+
+# Compiled loops are seen where tests/test_global_state.py runs them as Python, in a process of its own.
+coverage: $(INSTALLED) ## branches of graphon_lib that the unit tests reach; fails below 95 %
+	$(BIN)/pytest -q --cov --cov-report=term $(foreach file,accessibility archives benchmark_page benchmarks environment \
+	  explorer notebooks pdf site,--ignore=tests/test_$(file).py) tests
 
 clean: ## remove what was built, but not .venv
 	rm -rf book/_build book/chapters notebooks/runs mutants mutants-uncompiled
