@@ -19,6 +19,7 @@ DPI = 110
 # white ground along.
 _STYLE = """<style>
 .diagnosis { line-height: 1.5; overflow-wrap: anywhere; }
+.diagnosis :is(h2, h3, p, li, caption, th, td) { color: inherit; }
 .diagnosis .wide { overflow-x: auto; margin: 1rem 0; overflow-wrap: normal; }
 .diagnosis table { border-collapse: collapse; font-size: 0.9em; }
 .diagnosis caption { text-align: left; padding: 0.3rem 0; font-style: italic; }
