@@ -456,7 +456,7 @@ X = np.ones((2, 4))
         ({"inputs": np.ones((0, 4))}, r"inputs has shape \(0, 4\), but must be a non-empty matrix"),
         ({"inputs": np.ones((2, 2, 2))}, r"inputs has shape \(2, 2, 2\)"),
         ({"other": np.ones(4)}, r"other has shape \(4,\), but must be a non-empty matrix"),
-        ({"inputs": X * np.nan}, "inputs contains NaN or infinity; drop or repair these inputs first"),
+        ({"inputs": X * np.nan}, "inputs contains NaN or infinity; drop or repair these entries first"),
         ({"other": X * np.inf}, "other contains NaN or infinity"),
         ({"other": np.ones((2, 3))}, "other has 3 coordinates, but inputs have 4; both go through one network"),
         ({"weight_variance": 0.0}, r"weight_variance is 0.0, but must be a positive number, such as 2 \(He\)"),
