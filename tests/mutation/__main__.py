@@ -120,11 +120,13 @@ def verdicts(copy: Path, chosen: list[str], tests: list[str], arguments: list[st
     ended = pytest_in(copy, "-p", "mutation.killing", *arguments, *STARTING, *tests, MUTATION_ORDERS=str(orders))
     if ended or not found.exists():
         raise SystemExit("the tests do not pass without a mutant")
-    result: dict[str, str] = json.loads(found.read_text())
+    told = json.loads(found.read_text())
+    result: dict[str, str] = told["verdicts"]
+    left_out = [f"--deselect={test}" for test in told["left_out"]]
     for name in [name for name, verdict in result.items() if verdict in {"no tests", "stuck"}]:
         with tempfile.TemporaryDirectory() as cache:
             switched_on = {"MUTANT_UNDER_TEST": name, "NUMBA_CACHE_DIR": cache}
-            failed = pytest_in(copy, "-x", *arguments, *tests, timeout=ALONE, **switched_on)
+            failed = pytest_in(copy, "-x", *arguments, *left_out, *tests, timeout=ALONE, **switched_on)
         result[name] = "killed" if failed else "survived"
     return result
 

@@ -1,7 +1,7 @@
 """A pytest plugin that runs the collected tests once, to learn which reach what, and then once for each mutant.
 
 Its orders are in the file that MUTATION_ORDERS names: ``mutants``, their names; ``found``, the file to write to what
-became of each; ``processes``, how many at a time.
+became of each, as ``verdicts``, and which tests were ``left_out``; ``processes``, how many at a time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     if session.testsfailed:
         raise session.Interrupted("tests cannot be collected")
     orders = json.loads(Path(os.environ["MUTATION_ORDERS"]).read_text())
-    reaching, seconds = rehearse(session.items)
+    reaching, seconds, left_out = rehearse(session.items)
     found: dict[str, str] = {}
     running: dict[int, str] = {}
     waiting = list(orders["mutants"])
@@ -50,25 +50,35 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             pid, status = os.wait()
             verdicts = {0: "survived", 1: "killed", -signal.SIGXCPU: "timeout", -signal.SIGALRM: "stuck"}
             found[running.pop(pid)] = verdicts.get(os.waitstatus_to_exitcode(status), "crashed")
-            Path(orders["found"]).write_text(json.dumps(found))
-    Path(orders["found"]).write_text(json.dumps(found))
+    Path(orders["found"]).write_text(json.dumps({"verdicts": found, "left_out": left_out}))
     return True
 
 
-def rehearse(items: list[pytest.Item]) -> tuple[dict[str, set[pytest.Item]], dict[pytest.Item, float]]:
-    """The tests that reach each function, and how long each test takes; every test must pass."""
+def rehearse(
+    items: list[pytest.Item],
+) -> tuple[dict[str, set[pytest.Item]], dict[pytest.Item, float], list[str]]:
+    """The tests that reach each function, how long each test takes, and those that fail without a mutant.
+
+    What fails before there is a mutant cannot judge one, and is left out: so fewer are killed, never more.
+    """
     set_mutant_under_test("stats")
     reaching: dict[str, set[pytest.Item]] = defaultdict(set)
     seconds: dict[pytest.Item, float] = {}
+    left_out: list[str] = []
     for item, following in zip(items, [*items[1:], None], strict=True):
         state()._stats.clear()
         start = time.process_time()
-        if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
-            raise pytest.UsageError(f"{item.nodeid} fails without a mutant")
+        failures = [report for report in runtestprotocol(item, log=False, nextitem=following) if report.failed]
+        if failures:
+            print(f"{item.nodeid} fails without a mutant:\n{failures[0].longreprtext[-600:]}", flush=True)
+            left_out.append(item.nodeid)
+            continue
         seconds[item] = time.process_time() - start
         for function in state()._stats:
             reaching[function].add(item)
-    return reaching, seconds
+    if len(left_out) > len(items) // 20:
+        raise pytest.UsageError(f"{len(left_out)} of {len(items)} tests fail without a mutant")
+    return reaching, seconds, left_out
 
 
 def attempt(name: str, tests: list[pytest.Item], needed: float) -> Any:
