@@ -61,7 +61,9 @@ def results(call: Call) -> list[np.ndarray]:
 
 
 def same(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
-    return len(found) == len(expected) and all(map(np.array_equal, found, expected))
+    return len(found) == len(expected) and all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(found, expected, strict=True)
+    )
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
