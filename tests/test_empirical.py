@@ -325,7 +325,7 @@ X = np.ones((2, 6))
         ({"other": np.ones((0, 6))}, r"other has shape \(0, 6\), but must hold at least one input"),
         ({"inputs": np.ones((2, 5))}, "inputs has 5 coordinates, but the model's first layer takes 6"),
         ({"other": torch.ones(2, 7)}, "other has 7 coordinates, but the model's first layer takes 6"),
-        ({"inputs": X * np.nan}, "inputs contains NaN or infinity; drop or repair these inputs first"),
+        ({"inputs": X * np.nan}, "inputs contains NaN or infinity; drop or repair these entries first"),
         ({"other": X * np.inf}, "other contains NaN or infinity"),
         ({"outputs": []}, r"outputs is \[\], but must name at least one of the model's 3 outputs"),
         ({"outputs": [0, 3]}, r"outputs is \[0, 3\], but must name"),

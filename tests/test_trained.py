@@ -161,5 +161,5 @@ def test_data_that_do_not_fit_are_refused():
         trained.one_shot(network(), 0.5, inputs[:, :6], targets, generator())
     with pytest.raises(ValueError, match="dataset has the label 3, but model has 3 outputs"):
         trained.lottery_ticket(network(), 0.5, inputs, targets + 1, generator())
-    with pytest.raises(ValueError, match="steps is 0, but must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="steps is 0, but must be a whole number from 1 to 10000000"):
         trained.one_shot(network(), 0.5, inputs, targets, generator(), steps=0)
