@@ -20,7 +20,7 @@ PAGES = sorted(page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html"
 CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
 LANDING = "intro.html"
 # What a page may weigh, MathJax and fonts apart; Plotly is 4.8 MB of a page that has a figure to turn or slide.
-BUDGET = {"requests": 60, "lean": 4_000_000, "elements": 9000, "shift": 0.25, "paint": 5000}
+BUDGET = {"requests": 60, "lean": 4_000_000, "elements": 20_000, "shift": 0.25, "paint": 5000}
 PLOTLY_BYTES = 5_000_000
 # A page with one fault of each kind that a visit is to find.
 FAULTY = """<!doctype html><html lang="en" data-theme="light"><title>Faulty</title><body style="margin:0">

@@ -14,7 +14,7 @@ from companion_site.claims_table import ClaimsDirective, VerdictsDirective, chec
 from companion_site.convolutions import ConvolutionsDirective
 from companion_site.explorer import ExplorerDirective, load_scripts, write_scripts
 from companion_site.glossary import link_terms
-from companion_site.offline_assets import copy_assets, drop_icon_script, drop_thebe_nodes, drop_thebe_scripts
+from companion_site.offline_assets import copy_assets, drop_icons, drop_thebe_nodes, drop_thebe_scripts
 from companion_site.previews import drop_caches, name_entries, trim_previews
 from companion_site.provenance_notes import add_notes
 from companion_site.reading import open_chapter
@@ -36,7 +36,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx_tippy")
     app.add_config_value("linked_terms", {}, "env", dict)
     app.add_config_value("what_you_need", {}, "env", dict)
-    app.add_js_file("companion/enlarge.js", loading_method="defer")
+    for script in ("enlarge.js", "scrolling.js"):
+        app.add_js_file(f"companion/{script}", loading_method="defer")
     app.connect("builder-inited", write_scripts)
     app.connect("html-page-context", load_scripts)
     app.connect("doctree-read", add_notes)
@@ -44,7 +45,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", open_chapter)
     app.connect("env-check-consistency", check_links)
     app.connect("build-finished", copy_assets)
-    app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", drop_icons)
     app.connect("build-finished", write_json)
     app.connect("html-page-context", name_entries)
     # After sphinx-tippy (priorities 450 and 500) has collected and written previews.

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  const icon = (name) => `<i class="fa-solid fa-${name}" aria-hidden="true"></i>`;
+  const icon = (name) => `<i class="fa-solid ${name}" aria-hidden="true"></i>`;
   const button = (label, name, act) => {
     const made = Object.assign(document.createElement("button"), { type: "button", ariaLabel: label, innerHTML: icon(name) });
     made.className = "enlarge-button";
@@ -13,7 +13,7 @@
   const dialog = document.createElement("dialog");
   dialog.className = "enlarged";
   const stage = Object.assign(document.createElement("div"), { className: "enlarged-stage", tabIndex: 0 });
-  dialog.append(button("Close", "xmark", () => dialog.close()), stage);
+  dialog.append(button("Close", "fa-xmark", () => dialog.close()), stage);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
   const resize = (box) => {
@@ -41,7 +41,7 @@
     const shown = figure.querySelector("img, .plotly-figure");
     if (!shown) continue;
     const name = figure.querySelector(".caption-number")?.textContent.trim() || "the figure";
-    const open = button(`Enlarge ${name}`, "expand", () => enlarge(shown, name));
+    const open = button(`Enlarge ${name}`, "fa-expand", () => enlarge(shown, name));
     figure.prepend(open);
     if (!(shown instanceof HTMLImageElement)) continue;
     shown.classList.add("enlargeable");

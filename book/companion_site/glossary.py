@@ -77,4 +77,4 @@ def is_within(node: nodes.Node | None, kind: type[nodes.Node]) -> bool:
 def term_link(page: str, term: str, spelling: str) -> addnodes.pending_xref:
     """A reference to a term of the glossary, under the words that stand in the text."""
     target = {"refdomain": "std", "reftype": "term", "reftarget": term, "refexplicit": True, "refwarn": True}
-    return addnodes.pending_xref("", nodes.inline(spelling, spelling), refdoc=page, **target)
+    return addnodes.pending_xref("", nodes.inline(spelling, spelling, classes=["std-term"]), refdoc=page, **target)

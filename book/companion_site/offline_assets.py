@@ -36,9 +36,12 @@ PREVIEW_PARTS = (
     "vendor/tippy.LICENSE",
     "previews.js",
     "enlarge.js",
+    "scrolling.js",
 )
 
 _ICON_SCRIPT = re.compile(r'<script defer src="[^"]*/fontawesome\.js[^"]*"></script>\n?')
+_ICON = re.compile(r"\bfa-[a-z0-9-]+")
+_ICON_RULE = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
 
 PLOTLY_SCRIPTS = ("plotly/plotly.min.js", "plotly/plotly_figures.js")
 
@@ -58,17 +61,28 @@ def copy_assets(app: Sphinx, exception: Exception | None) -> None:
         _copy(Path(__file__).parent / part, static / "companion" / part)
 
 
-def drop_icon_script(app: Sphinx, exception: Exception | None) -> None:
-    """Remove the theme's script of all icons, the largest part of a page: its style sheet draws them from a font.
+def drop_icons(app: Sphinx, exception: Exception | None) -> None:
+    """Keep of the theme's two thousand icons those that the site shows, each as a letter of a font.
 
-    Also remove the maps from minified files to their sources, which only the theme's authors need.
+    The theme also draws them all by a script, the largest part of a page, and maps minified files to their sources,
+    which only its authors need.
     """
     if exception is not None or app.builder.format != "html":
         return
+    shown: set[str] = set()
     for page in Path(app.outdir).rglob("*.html"):
-        page.write_text(_ICON_SCRIPT.sub("", page.read_text(encoding="utf8")), encoding="utf8")
-    (Path(app.outdir) / "_static/scripts/fontawesome.js").unlink(missing_ok=True)
-    for source_map in (Path(app.outdir) / "_static").rglob("*.map"):
+        text = _ICON_SCRIPT.sub("", page.read_text(encoding="utf8"))
+        page.write_text(text, encoding="utf8")
+        shown.update(_ICON.findall(text))
+    static = Path(app.outdir) / "_static"
+    (static / "scripts/fontawesome.js").unlink(missing_ok=True)
+    for script in [*static.glob("scripts/*.js"), *static.glob("companion/*.js")]:
+        shown.update(_ICON.findall(script.read_text(encoding="utf8")))
+    for sheet in static.glob("styles/pydata-sphinx-theme.css"):
+        rules = sheet.read_text(encoding="utf8")
+        kept = _ICON_RULE.sub(lambda rule: rule[0] if shown.intersection(_ICON.findall(rule[0])) else "", rules)
+        sheet.write_text(kept, encoding="utf8")
+    for source_map in static.rglob("*.map"):
         source_map.unlink()
 
 

@@ -36,9 +36,11 @@ def trimmed(html: str) -> str:
         plot.string = plot["aria-label"]
         plot.attrs = {}
     # Terms and entries stand in a list, a preview alone.
-    for name, instead in {"dt": "p", "dd": "div"}.items():
-        for part in preview.find_all(name):
-            part.name = instead
+    for term in preview.find_all("dt"):
+        term.name = "p"
+        term["class"] = "preview-term"
+    for meaning in preview.find_all("dd"):
+        meaning.name = "div"
     for part in preview.find_all(True):
         for attribute in ("id", "role", "title", "style"):
             part.attrs.pop(attribute, None)

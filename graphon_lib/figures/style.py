@@ -64,7 +64,7 @@ NULL_COLOUR = "#767676"
 GRAPHON_COLOURS = "viridis"
 
 _STYLE: Any = {
-    "figure.dpi": 180,
+    "figure.dpi": 200,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "font.size": 10,
