@@ -77,11 +77,11 @@ def empirical_ntk(
     layers, masks = linear_layers(model, "empirical_ntk"), check_masks(model, masks)
     first = next(iter(layers.values()))
     x = _inputs("inputs", inputs, first.weight)
-    backward_x, forward_x = _signals(model, layers, masks, x, outputs)
+    backward_x, forward_x = _signals(model, layers, masks, "inputs", x, outputs)
     if other is None:
         backward_y, forward_y = backward_x, forward_x
     else:
-        backward_y, forward_y = _signals(model, layers, masks, _inputs("other", other, first.weight), outputs)
+        backward_y, forward_y = _signals(model, layers, masks, "other", _inputs("other", other, first.weight), outputs)
 
     kernel = np.zeros((forward_x[0].shape[1], forward_y[0].shape[1]))
     pieces: list[_Piece] = []
@@ -91,7 +91,8 @@ def empirical_ntk(
         if masks[name].all():
             # All neurons of an unpruned layer see the same inputs: one Gram matrix serves them all.
             gram = (delta_x.flatten(0, 1).T @ delta_y.flatten(0, 1)).double() * (h_x.T @ h_y)
-            kernel += scale * gram.cpu().numpy()
+            with np.errstate(invalid="ignore", over="ignore"):  # refused below
+                kernel += scale * gram.cpu().numpy()
         else:
             signals = [signal.cpu().numpy() for signal in (delta_x, delta_y, h_x, h_y)]
             pieces += _pieces(signals, csr_array(masks[name].cpu().numpy()), scale, symmetric=other is None)
@@ -100,7 +101,13 @@ def empirical_ntk(
         sums = pool.map(_Piece.sum, pieces)
         progress = tqdm(sums, total=len(pieces), desc="empirical NTK", disable=None, delay=2, leave=False)
         for piece, part in zip(pieces, progress, strict=True):
-            kernel[piece.row :, piece.column :][: len(part), : part.shape[1]] += part
+            with np.errstate(invalid="ignore", over="ignore"):
+                kernel[piece.row :, piece.column :][: len(part), : part.shape[1]] += part
+    if not np.isfinite(kernel).all():
+        raise ValueError(
+            "inputs, other or the weights of model are so large that the kernel leaves the range of the model's "
+            "precision; scale them down, or pass model.double()"
+        )
     if other is None:
         # Tiles above the diagonal were left out, and float32 products may differ in the last digit across it.
         kernel = np.tril(kernel) + np.tril(kernel, -1).T
@@ -222,6 +229,7 @@ def _signals(
     model: nn.Module,
     layers: dict[str, nn.Linear],
     masks: dict[str, torch.Tensor],
+    side: str,
     inputs: torch.Tensor,
     outputs: Sequence[int] | None,
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
@@ -238,6 +246,11 @@ def _signals(
         model.eval()
         # Tracked even where the caller has frozen all weights: gradients are taken by the layers' outputs.
         result = forward(model, masks, inputs.detach().requires_grad_())
+    except RuntimeError as error:
+        raise ValueError(
+            f"{side} has shape {tuple(inputs.shape)}, which model cannot take: {str(error).splitlines()[0]}; pass what "
+            "its forward pass takes"
+        ) from None
     finally:
         for hook in hooks:
             hook.remove()
@@ -247,8 +260,9 @@ def _signals(
         calls = seen[layer]
         if len(calls) != 1 or calls[0][0].ndim != 2 or result.ndim != 2:
             raise ValueError(
-                f"layer {name!r} acts {len(calls)} times in the forward pass, or model works on arrays that are not "
-                "matrices (N, features); empirical_ntk needs each linear layer to act once, on a matrix"
+                f"layer {name!r} acts {len(calls)} times in the forward pass, or {side} of shape {tuple(inputs.shape)} "
+                "do not reach it as a matrix (N, features); empirical_ntk needs each linear layer to act once, on a "
+                "matrix"
             )
     chosen = np.arange(result.shape[1]) if outputs is None else array("outputs", outputs)
     if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size or not _within(chosen, result.shape[1]):
@@ -256,7 +270,10 @@ def _signals(
     z = [seen[layer][0][1] for layer in layers.values()]
     gradients = [torch.autograd.grad(result[:, o].sum(), z, retain_graph=True) for o in chosen.tolist()]
     delta = [torch.stack([g.T for g in layer_gradients], dim=1) for layer_gradients in zip(*gradients, strict=True)]
-    return delta, [seen[layer][0][0].T.contiguous() for layer in layers.values()]
+    h = [seen[layer][0][0].T.contiguous() for layer in layers.values()]
+    # Loops are compiled for single and double precision.
+    precision = torch.promote_types(h[0].dtype, torch.float32)
+    return [signal.to(precision) for signal in delta], [signal.to(precision) for signal in h]
 
 
 def _within(places: NDArray[Any], count: int) -> bool:
@@ -272,5 +289,5 @@ def _inputs(name: str, values: ArrayLike | torch.Tensor, weight: torch.Tensor) -
             f"{name} has {batch.shape[1]} coordinates, but the model's first layer takes {weight.shape[1]}"
         )
     if not torch.isfinite(batch).all():
-        raise ValueError(f"{name} contains NaN or infinity; drop or repair these inputs first")
+        raise ValueError(f"{name} contains NaN or infinity; drop or repair these entries first")
     return batch.to(weight)

@@ -361,7 +361,7 @@ class Odd(nn.Module):
     [
         (Odd(times=0), "layer 'second.weight' acts 0 times in the forward pass"),
         (Odd(times=2), "layer 'second.weight' acts 2 times in the forward pass"),
-        (Odd(stacked=True), "or model works on arrays that are not matrices"),
+        (Odd(stacked=True), "of shape .* do not reach it as a matrix"),
         (Odd(flat=True), "needs each linear layer to act once, on a matrix"),
     ],
 )

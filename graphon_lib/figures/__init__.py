@@ -5,9 +5,9 @@ from graphon_lib.figures.convergence import graphon_map as graphon_map
 from graphon_lib.figures.convergence import separation_grid as separation_grid
 from graphon_lib.figures.convergence import width_curves as width_curves
 from graphon_lib.figures.convergence import width_curves_of_snip as width_curves_of_snip
+from graphon_lib.figures.convolutions import position_grid as position_grid
 from graphon_lib.figures.diagnosis import graphons_by_layer as graphons_by_layer
 from graphon_lib.figures.diagnosis import standing_among as standing_among
-from graphon_lib.figures.convolutions import position_grid as position_grid
 from graphon_lib.figures.estimators import ESTIMATOR_NAMES as ESTIMATOR_NAMES
 from graphon_lib.figures.estimators import block_against_slope as block_against_slope
 from graphon_lib.figures.estimators import block_curves as block_curves

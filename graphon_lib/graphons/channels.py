@@ -81,6 +81,11 @@ def as_graph(mask: ArrayLike | torch.Tensor, name: str) -> BoolArray:
     entries = array(name, mask)
     if entries.ndim <= 2:
         return as_bool_mask(entries, name)[:, :, None]
+    if entries.size == 0:
+        raise ValueError(
+            f"{name} has shape {entries.shape}, but the mask of a convolution is a non-empty array (outputs, inputs, "
+            "kernel positions)"
+        )
     # A matrix with the same entries, which is checked as any mask is.
     rows = as_bool_mask(entries.reshape(entries.shape[0], -1), name)
     return rows.reshape(*entries.shape[:2], -1)

@@ -198,7 +198,7 @@ def _of_mask(mask: BoolArray, motifs: Sequence[Motif], unbiased: bool) -> dict[M
         above, below = needed = _VERTICES[motif]
         if unbiased and (above > R or below > C):
             raise ValueError(
-                f"mask has shape {(R, C)}, but unbiased {motif!r} needs at least {needed} distinct vertices"
+                f"graphon_or_mask has shape {(R, C)}, but unbiased {motif!r} needs at least {needed} distinct vertices"
             )
         found[motif] = counts[motif]() / (_choices(R, above, drop) * _choices(C, below, drop))
     return found

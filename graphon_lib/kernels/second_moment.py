@@ -128,6 +128,11 @@ def second_moment_ntk(
             left.append(left[-1] @ v / v.shape[0])
         pairs = zip(kept, reached, reversed(left), strict=True)
         shares = np.array([float(above @ w @ below) / w.numel() for w, below, above in pairs])
+    if not np.isfinite(shares).all():
+        raise ValueError(
+            f"weight_variance is {weight_variance:g}, and for it the weights of model are so large that their second "
+            "moments leave the range of double precision; pass the variance that the weights were drawn with"
+        )
     dense = reduce(Chain([None] * len(layers)), x.shape[1], weight_variance=weight_variance, homogeneous=True)
     kernel = run(prepare(x, y, dense, phi, dtype, shares=shares))
     return SecondMoment(kernel, shares, float(shares.mean()))
