@@ -146,8 +146,10 @@ def draw_start_against(panel: Axes, training: pd.DataFrame, number: str, label: 
     """One panel of :func:`start_against`."""
     for method, group in training.groupby("method", sort=False):
         look = line_style(str(method))
+        # A star fills a third of the square that its size names.
+        area = (20 + 40 * (1 - group["density"])) * (3 if look["marker"] == "*" else 1)
         panel.scatter(
-            group[number], group["early_loss"], s=20 + 40 * (1 - group["density"]), color=look["color"],
+            group[number], group["early_loss"], s=area, color=look["color"],
             marker=look["marker"], label=look["label"], edgecolors="white", linewidths=0.5,
         )  # fmt: skip
     panel.set(xscale="log", yscale="log", xlabel=label)
