@@ -539,7 +539,7 @@ GOOD = {"method": "snip", "density": 0.5, "inputs": torch.ones(2, 4), "targets":
             ValueError,
             "targets has labels from 0 to 3, but the model has 3 outputs; .* from 0 to 2",
         ),
-        ({"targets": [-1, 0]}, ValueError, "targets has labels from -1 to 0, but"),
+        ({"targets": [-1, 0]}, ValueError, "targets has the entry -1, but classes are counted from 0; shift them"),
         (
             {"inputs": np.full((2, 4), 1e308)},
             ValueError,
