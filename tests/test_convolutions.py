@@ -400,7 +400,7 @@ def test_channel_graphs() -> None:
         (random_masks((4, 1, 3, 3), (2, 8, 3, 3)), r"masks\[1\] has 8 columns, but masks\[0\] has 4 rows"),
         (random_masks((4, 3), (2, 8)), r"masks\[1\] has 8 columns, but masks\[0\] has 4 rows"),
         ({"0": torch.full((2, 1, 3, 3), 0.5)}, r"masks\[0\] has entries other than 0 and 1"),
-        ({"0": torch.ones(2, 0, 3, 3)}, r"masks\[0\] has shape .*, but a mask is a non-empty matrix"),
+        ({"0": torch.ones(2, 0, 3, 3)}, r"masks\[0\] has shape .*, but the mask of a convolution is a non-empty array"),
     ],
 )
 def test_masks_that_are_of_no_network(masks: dict[str, torch.Tensor], message: str) -> None:

@@ -277,7 +277,7 @@ def test_the_model_is_left_as_it_was(frozen: bool, training: bool) -> None:
 
 def test_hooks_and_modes_are_put_back_after_a_failure() -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.Linear(4, 3))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match=r"inputs has shape \(2, 6\), which model cannot take: mat1 and mat2"):
         empirical_ntk(model, None, gaussian(2, 6))
     assert all(module.training and not module._forward_hooks for module in model.modules())
 

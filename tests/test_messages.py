@@ -122,7 +122,7 @@ DENSE = [None, None]
         ),
         (
             lambda: homomorphism_density(np.eye(2), "K23", unbiased=True),
-            "mask has shape (2, 2), but unbiased 'K23' needs at least (2, 3) distinct vertices",
+            "graphon_or_mask has shape (2, 2), but unbiased 'K23' needs at least (2, 3) distinct vertices",
         ),
         (
             lambda: homomorphism_density(np.ones(3), "edge"),

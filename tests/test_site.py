@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 from conftest import SITE
 from playwright.sync_api import BrowserContext
@@ -182,8 +183,9 @@ def test_evidence_that_names_no_figure_of_its_chapter_stops_the_build(tmp_path: 
     (tmp_path / "conf.py").write_text('extensions = ["companion_site"]\n', encoding="utf8")
     (tmp_path / "index.rst").write_text("Ledger\n======\n\n.. claims::\n", encoding="utf8")
     (tmp_path / "chapters").mkdir()
-    cell = {"outputs": [{"data": ledger(Evidence("C1", {}, "1.", "fig-none"))._repr_mimebundle_()}]}
-    (tmp_path / "chapters" / "01_mask_convergence.ipynb").write_text(json.dumps({"cells": [cell]}), encoding="utf8")
+    recorded = ledger(Evidence("C1", {}, "1.", "fig-none"))._repr_mimebundle_()
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", recorded)])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "chapters" / "01_mask_convergence.ipynb")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "dummy", str(tmp_path), str(tmp_path / "out")]
     build = subprocess.run(command, capture_output=True, text=True, check=False)
     assert build.returncode != 0
