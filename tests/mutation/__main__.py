@@ -29,7 +29,7 @@ TESTS = {
         "kernels", "kernel_edges", "kernel_fused", "kernel_reduction", "kernel_tiles", "second_moment",
         "limits_studies", "messages",
     ),
-    "pruning": ("pruning", "schemes", "phew", "force", "trained", "convolutions", "messages"),
+    "pruning": ("pruning", "pruning_edges", "schemes", "phew", "force", "trained", "convolutions", "messages"),
 }  # fmt: skip
 # They start processes, or threads that a fork leaves behind: for mutants that nothing else reaches.
 STARTING = [
