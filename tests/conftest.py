@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from companion_site.pdf import CHROMIUM_FLAGS
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ settings.register_profile("companion", deadline=None, derandomize=True)
 settings.load_profile("companion")
 
 SITE = Path(__file__).parents[1] / "book" / "_build" / "html"
-CHROMIUM_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def unavailable(sentence: str) -> None:
