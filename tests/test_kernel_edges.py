@@ -15,6 +15,7 @@ from graphon_lib import StepGraphon, graphon_nngp, graphon_ntk
 from graphon_lib.activations import as_dual
 from graphon_lib.graphons import Chain
 from graphon_lib.kernels import recursion, tiles
+from graphon_lib.kernels.finite_width import excess_kurtosis
 from graphon_lib.kernels.recursion import SIDE, Plan, one_thread, prepare
 from graphon_lib.kernels.reduction import merged, reduce
 
@@ -131,3 +132,33 @@ def test_rows_are_one_within_rounding_of_their_largest_entry(proportional: bool,
     np.testing.assert_allclose(factors, [1, 4, 1, 1] if proportional else np.ones(4))
     near = rows[:1] * np.array([[1.0], [1 + 1e-15], [1 + 1e-14]])
     np.testing.assert_array_equal(merged(near, proportional=False)[1], [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        (
+            {"inputs": np.full((2, 3), 1e90), "weight_variance": 1e200},
+            ValueError,
+            "inputs, weight_variance or activation is so large that variances leave the range of double precision; "
+            "scale it down",
+        ),
+        (
+            {"inputs": np.full((2, 3), 1e19), "dtype": "float32"},
+            FloatingPointError,
+            "the kernel of inputs 0 to 1 leaves the range of float32; scale inputs or weight_variance down, or pass "
+            "dtype=np.float64",
+        ),
+    ],
+)
+def test_kernels_beyond_the_range_of_numbers_are_told(
+    options: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error) as caught:
+        graphon_ntk(chain=[None, None], **options)
+    assert str(caught.value) == sentence
+
+
+def test_excess_kurtosis_is_of_one_input() -> None:
+    with pytest.raises(ValueError, match=r"^x has shape \(2, 3\), but must be one input \(d,\), not all zero"):
+        excess_kurtosis(Chain([None, None]), np.ones((2, 3)), 8)
