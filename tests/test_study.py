@@ -155,31 +155,31 @@ def test_a_torn_part_is_found_out(two_rows: Path, tmp_path: Path) -> None:
         read_study(tmp_path)
 
 
-def test_a_notebook_reads_what_is_published_and_computes_the_rest(
-    two_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def project(two_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a project in which two rows are published."""
     published = tmp_path / "notebooks" / "results" / "estimation" / "powers"
     published.mkdir(parents=True)
     (published / parts(two_rows)[0]).write_bytes((two_rows / parts(two_rows)[0]).read_bytes())
     monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_notebook_reads_what_is_published_and_computes_the_rest(project: Path) -> None:
     rows = studies.studied(study(0.1, 3.0))
     assert rows["base"].tolist() == [0.1, 3.0]
-    assert not (tmp_path / "notebooks" / "runs").exists()
+    assert not (project / "notebooks" / "runs").exists()
     # What failed is tried again next time, what did not is there.
     with pytest.raises(StudyError, match=r"1 configurations of study 'powers' failed; the first: base -1\.0, place"):
         studies.studied(study(2.0, -1.0))
     rows = studies.studied(study(2.0, 0.1))
     assert rows["power"].tolist() == [16.0, 0.1**4]
-    assert read_study(tmp_path / "notebooks" / "runs" / "powers")["base"].tolist() == [2.0]
+    assert read_study(project / "notebooks" / "runs" / "powers")["base"].tolist() == [2.0]
 
 
 def test_what_was_read_and_what_was_computed_is_told_to_whom_asks(
-    two_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, two_rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = tmp_path / "notebooks" / "results" / "estimation" / "powers"
-    published.mkdir(parents=True)
-    (published / parts(two_rows)[0]).write_bytes((two_rows / parts(two_rows)[0]).read_bytes())
-    monkeypatch.chdir(tmp_path)
     told: list[dict[str, Any]] = []
     monkeypatch.setattr("IPython.display.publish_display_data", lambda data: told.append(data[MIME_TYPE]))
     studies.studied(study(0.1))
