@@ -15,6 +15,7 @@ import pytest
 import torch
 from companion_site import convolutions as page
 from original_programs import original
+from textbook import equal, keep_highest, synflow, total
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
@@ -44,7 +45,7 @@ from graphon_lib.channel_convergence import (
     position_maps,
 )
 from graphon_lib.estimation import AVERAGING, ESTIMATORS
-from graphon_lib.networks import Masks, check_masks, forward, prunable_layers
+from graphon_lib.networks import check_masks, forward, prunable_layers
 from graphon_lib.pruning import METHODS, force
 from graphon_lib.pruning.schemes import layer_counts
 from graphon_lib.sweeps.convolutions import channels_kept
@@ -108,22 +109,6 @@ def batch_for(model: nn.Module, count: int = 9) -> tuple[torch.Tensor, torch.Ten
     return (inputs[:, :, :4] if any(isinstance(m, nn.MaxPool2d) for m in model) else inputs), targets
 
 
-def kept(scores: dict[str, torch.Tensor], count: int) -> Masks:
-    every = torch.cat([score.flatten() for score in scores.values()])
-    mask = torch.zeros(len(every), dtype=torch.bool)
-    mask[every.sort(descending=True).indices[:count]] = True
-    parts = mask.split([score.numel() for score in scores.values()])
-    return {name: part.view(score.shape) for (name, score), part in zip(scores.items(), parts, strict=True)}
-
-
-def total(model: nn.Module) -> int:
-    return sum(layer.weight.numel() for layer in prunable_layers(model).values())
-
-
-def equal(first: Masks, second: Masks) -> bool:
-    return list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
-
-
 def slopes(
     model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, temperature: float = 1.0, again: bool = False
 ) -> dict[str, torch.Tensor]:
@@ -154,7 +139,7 @@ def test_snip_and_grasp_are_those_of_plain_autograd(make: Callable[[], nn.Sequen
         scores = textbook(twin, inputs.double(), targets)
         for density in (0.1, 0.5):
             found = prune(model, method, density, inputs=inputs, targets=targets)
-            assert equal(found, kept(scores, round(density * total(model)))), (method, density)
+            assert equal(found, keep_highest(scores, round(density * total(model)))), (method, density)
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -162,21 +147,7 @@ def test_snip_and_grasp_are_those_of_plain_autograd(make: Callable[[], nn.Sequen
 def test_synflow_is_that_of_plain_autograd(make: Callable[[], nn.Sequential], density: float) -> None:
     model, rounds = make(), 12
     inputs, _ = batch_for(model, 1)
-    twin = copy.deepcopy(model).double().eval()
-    with torch.no_grad():
-        for value in twin.state_dict().values():
-            value.abs_()
-    layers = prunable_layers(twin)
-    masks = {name: torch.ones_like(layer.weight, dtype=torch.bool) for name, layer in layers.items()}
-    for step in range(1, rounds + 1):
-        twin.zero_grad()
-        twin(torch.ones_like(inputs, dtype=torch.float64)).sum().backward()
-        flow = {n: torch.where(masks[n], (w.weight.grad * w.weight).detach(), -1.0) for n, w in layers.items()}
-        removed = int((1 - density ** (step / rounds)) * total(model))
-        masks = kept(flow, total(model) - removed if step < rounds else round(density * total(model)))
-        with torch.no_grad():
-            for name, layer in layers.items():
-                layer.weight *= masks[name]
+    masks = synflow(model, density, rounds, inputs)
     assert equal(prune(model, "synflow", density, inputs=inputs, rounds=rounds), masks)
 
 
@@ -192,7 +163,7 @@ def test_force_is_snip_of_the_pruned_network_round_by_round(make: Callable[[], n
                 layer.weight.mul_(masks[name])
         gradient = slopes(twin, inputs.double(), targets)
         scores = {n: (g * model.get_parameter(n).double()).abs().detach() for n, g in gradient.items()}
-        masks = kept(scores, round(density ** (step / rounds) * total(model)))
+        masks = keep_highest(scores, round(density ** (step / rounds) * total(model)))
     assert equal(prune(model, "force", density, inputs=inputs, targets=targets, rounds=rounds), masks)
     assert equal(force.masks(model, density, inputs, targets, rounds, torch.Generator()), masks)
 
@@ -237,7 +208,7 @@ def test_magnitude_after_training_takes_images_as_they_are() -> None:
     assert sum(int(mask.sum()) for mask in masks.values()) == 27
     # In full batches the order of images does not matter.
     weights = {name: layer.weight.detach().abs() for name, layer in prunable_layers(trained).items()}
-    assert equal(masks, kept(weights, 27))
+    assert equal(masks, keep_highest(weights, 27))
 
 
 def test_densities_of_the_erdos_renyi_kernel() -> None:

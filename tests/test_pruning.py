@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textbook import equal, keep_highest, synflow, total
 from torch import nn
 
 from graphon_lib.networks import Masks, mlp, prunable_layers
@@ -45,10 +46,6 @@ def largest(scores: torch.Tensor, kept: int, generator: torch.Generator) -> torc
 
 def flat(masks: Masks) -> torch.Tensor:
     return torch.cat([mask.flatten() for mask in masks.values()])
-
-
-def equal(first: Masks, second: Masks) -> bool:
-    return list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
 
 
 class Nested(nn.Module):
@@ -93,25 +90,12 @@ def nested(seed: int = 0) -> Nested:
 # Textbook versions: a copy of the model in double precision, .backward() on its parameters, a full sort.
 
 
-def keep_highest(scores: list[torch.Tensor], names: list[str], kept: int) -> Masks:
-    every = torch.cat([score.flatten() for score in scores])
-    order = torch.sort(every, descending=True).indices
-    keep = torch.zeros(len(every), dtype=torch.bool)
-    keep[order[:kept]] = True
-    parts = keep.split([score.numel() for score in scores])
-    return {name: part.view(score.shape) for name, part, score in zip(names, parts, scores, strict=True)}
-
-
-def total(model: nn.Module) -> int:
-    return sum(layer.weight.numel() for layer in prunable_layers(model).values())
-
-
 def textbook_snip(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, density: float) -> Masks:
     twin = copy.deepcopy(model).double().eval()
     nn.functional.cross_entropy(twin(inputs.double()), targets).backward()
     weights = {name: layer.weight for name, layer in prunable_layers(twin).items()}
     return keep_highest(
-        [(w.grad * w.detach()).abs() for w in weights.values()], list(weights), max(1, round(density * total(model)))
+        {n: (w.grad * w.detach()).abs() for n, w in weights.items()}, max(1, round(density * total(model)))
     )
 
 
@@ -124,33 +108,7 @@ def textbook_grasp(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor
     loss = nn.functional.cross_entropy(twin(inputs.double()) / 200, targets)
     slopes = torch.autograd.grad(loss, [*weights.values()], create_graph=True)
     sum((g * s).sum() for g, s in zip(stopped, slopes, strict=True)).backward()
-    return keep_highest(
-        [w.grad * w.detach() for w in weights.values()], list(weights), max(1, round(density * total(model)))
-    )
-
-
-def textbook_synflow(model: nn.Module, density: float, rounds: int, inputs: int | None = None) -> Masks:
-    twin = copy.deepcopy(model).double().eval()
-    with torch.no_grad():
-        for value in twin.state_dict().values():
-            value.abs_()
-    layers = prunable_layers(twin)
-    masks = {name: torch.ones_like(layer.weight, dtype=torch.bool) for name, layer in layers.items()}
-    for step in range(1, rounds + 1):
-        twin.zero_grad()
-        ones = torch.ones(1, inputs or next(iter(layers.values())).in_features, dtype=torch.float64)
-        twin(ones).sum().backward()
-        scores = [
-            torch.where(masks[name], (layer.weight.grad * layer.weight.detach()).abs(), -1.0)
-            for name, layer in layers.items()
-        ]
-        removed = int((1.0 - density ** (step / rounds)) * total(model))
-        kept = total(model) - removed if step < rounds else max(1, round(density * total(model)))
-        masks = keep_highest(scores, list(layers), kept)
-        with torch.no_grad():
-            for name, layer in layers.items():
-                layer.weight *= masks[name]
-    return masks
+    return keep_highest({n: w.grad * w.detach() for n, w in weights.items()}, max(1, round(density * total(model))))
 
 
 @pytest.mark.parametrize("model", [*(mlp(d, w, inputs=i, outputs=o) for d, w, i, o in SIZES), nested()])
@@ -172,7 +130,11 @@ def test_snip_and_grasp_equal_their_textbook_versions(model: nn.Module, density:
 @pytest.mark.parametrize("model", [*(mlp(d, w, inputs=i, outputs=o) for d, w, i, o in SIZES), nested()])
 @pytest.mark.parametrize(("density", "rounds"), [(0.1, 1), (0.1, 7), (0.25, 40), (0.8, 3)])
 def test_synflow_equals_its_textbook_version(model: nn.Module, density: float, rounds: int) -> None:
-    assert equal(pruned(model, "synflow", density, rounds=rounds), textbook_synflow(model, density, rounds))
+    first = next(iter(prunable_layers(model).values()))
+    assert equal(
+        pruned(model, "synflow", density, rounds=rounds),
+        synflow(model, density, rounds, torch.ones(1, first.in_features)),
+    )
 
 
 @pytest.mark.parametrize("activation", ["relu", "erf"])
@@ -239,7 +201,7 @@ def test_magnitude_keeps_the_largest_weights() -> None:
     weights = {name: layer.weight.detach() for name, layer in prunable_layers(model).items()}
     assert equal(
         pruned(model, "magnitude", 0.3),
-        keep_highest([w.abs() for w in weights.values()], list(weights), round(0.3 * total(model))),
+        keep_highest({n: w.abs() for n, w in weights.items()}, round(0.3 * total(model))),
     )
 
 
@@ -313,7 +275,7 @@ def test_a_layer_may_act_twice_and_on_several_rows_an_image(density: float) -> N
     given = {"inputs": inputs, "targets": targets, "rounds": 5}
     assert equal(prune(model, "snip", density, **given), textbook_snip(model, inputs, targets, density))
     assert equal(prune(model, "grasp", density, **given), textbook_grasp(model, inputs, targets, density))
-    assert equal(prune(model, "synflow", density, **given), textbook_synflow(model, density, 5, inputs=6))
+    assert equal(prune(model, "synflow", density, **given), synflow(model, density, 5, torch.ones(1, 6)))
 
 
 @settings(max_examples=100, deadline=None)
