@@ -204,3 +204,19 @@ def test_plotly_figure_fits_any_screen_and_theme() -> None:
     assert "min-height: 300px" in written
     assert written.count("</script>") == 1
     assert 'aria-label="Loss &lt; 1"' in figure_html({}, "Loss < 1")
+
+
+def test_terms_stand_in_one_column_and_what_they_mean_in_another(site: str, browser: BrowserContext) -> None:
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{site}/notation.html")
+    terms, meanings = (
+        page.locator(f".bd-article dl:is(.myst, .glossary) > {kind}").evaluate_all(
+            "nodes => nodes.map(node => Math.round(node.getBoundingClientRect().left))"
+        )
+        for kind in ("dt", "dd")
+    )
+    page.close()
+    assert len(set(terms)) == 1
+    assert len(set(meanings)) == 1
+    assert terms[0] < meanings[0]
