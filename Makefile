@@ -133,8 +133,8 @@ mutation: .venv/.mutation ## the share of small mistakes that tests find: all (m
 
 # Compiled loops are seen where tests/test_global_state.py runs them as Python, in a process of its own.
 coverage: $(INSTALLED) ## branches of graphon_lib that the unit tests reach; fails below 95 %
-	$(BIN)/pytest -q --cov --cov-report=term $(foreach file,accessibility archives benchmark_page benchmarks environment \
-	  explorer notebooks pdf site,--ignore=tests/test_$(file).py) tests
+	$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report=term $(foreach file,accessibility archives benchmark_page \
+	  benchmarks environment explorer incremental notebooks pdf prose provenance reading site,--ignore=tests/test_$(file).py) tests
 
 clean: ## remove what was built, but not .venv
 	rm -rf book/_build book/chapters notebooks/runs mutants mutants-uncompiled

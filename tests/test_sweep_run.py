@@ -300,7 +300,9 @@ class Cluster:
 
     def worker_processes(self) -> list[psutil.Process]:
         children = psutil.Process(self._workers.pid).children()
-        return [child for child in children if "multiprocessing.spawn" in " ".join(child.cmdline())]
+        # Where setproctitle is installed, as with mutmut, Dask gives its workers names of their own.
+        names = {child: " ".join(child.cmdline()) for child in children}
+        return [child for child, name in names.items() if "multiprocessing.spawn" in name or "dask worker" in name]
 
 
 @pytest.fixture(scope="module")
