@@ -70,7 +70,7 @@ $(SITE): $(INSTALLED) $(LIBRARY) $(PAGES) $(STORES) $(EXECUTION) $(foreach endin
 	@rm -rf book/_build
 	@$(BIN)/jupyter-book build -W -n --keep-going --quiet book
 	@# The page that leads on to the first has no icon of its own, and some browsers would ask for one that is not there.
-	@test -f $@ && echo '<link rel="icon" href="_static/favicon.svg" />' >> $@
+	@test -f $@ && echo '<link rel="icon" href="data:," />' >> $@
 	@# As old as what it is made of: what changes meanwhile asks for another.
 	@touch -r book/chapters/.begun $@
 

@@ -177,13 +177,7 @@ def test_the_site_opens_from_disk(site_folder: Path, browser: BrowserContext) ->
     requested: list[str] = []
     complaints: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
-    # The page that leads on to the first is left while its icon is on the way.
-    page.on(
-        "requestfailed",
-        lambda request: (
-            complaints.append(f"{request.failure} for {request.url}") if request.failure != "net::ERR_ABORTED" else None
-        ),
-    )
+    page.on("requestfailed", lambda request: complaints.append(f"{request.failure} for {request.url}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.goto((site_folder / "index.html").as_uri())
