@@ -553,7 +553,8 @@ UNEQUAL = StepGraphon(np.full((2, 2), 0.5), [0.4, 0.6], [0.4, 0.6])
         (
             lambda: Chain([HALVES, None]).sample((4, 4)),
             ValueError,
-            r"widths is \[4, 4\], but this chain has 2 layers: pass 3 whole numbers of at least 1, from inputs to",
+            r"widths is \[4, 4\], but this chain has 2 layers: pass 3 whole numbers of at least 1, "
+            "from inputs to outputs",
         ),
         (lambda: Chain([HALVES, None]).sample((4, 0, 4)), ValueError, r"widths is \[4, 0, 4\], but this chain has"),
     ],
